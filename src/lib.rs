@@ -1,0 +1,4 @@
+//! sonde: a network scanner whose stages and scripts all run on one event loop.
+
+pub mod error;
+pub mod model;

@@ -1,0 +1,2 @@
+//! argv -> run -> exit code.
+fn main() {}

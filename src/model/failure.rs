@@ -1,0 +1,105 @@
+//! What can go wrong between us and a peer.
+
+use std::{fmt, io};
+
+/// Why a network operation failed. The names are what scripts see in `error.kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NetErrorKind {
+    /// The peer refused the connection (RST, ICMP port unreachable).
+    Refused,
+    /// The peer reset an established connection.
+    Reset,
+    /// The peer closed the stream where more was expected.
+    Closed,
+    /// Nothing arrived in time.
+    Timeout,
+    /// No route, host or network unreachable, prohibited.
+    Unreachable,
+    /// The name does not resolve.
+    Resolve,
+    /// The TLS handshake failed.
+    Tls,
+    /// The peer spoke, but not the protocol.
+    Protocol,
+    /// The script may not do this: undeclared capability or a host outside its fence.
+    Denied,
+    /// A budget of the script is used up.
+    Budget,
+    /// This machine refused: address in use, no descriptors, no permission.
+    Local,
+}
+
+impl NetErrorKind {
+    /// The name scripts and reports use.
+    pub fn name(self) -> &'static str {
+        match self {
+            NetErrorKind::Refused => "refused",
+            NetErrorKind::Reset => "reset",
+            NetErrorKind::Closed => "closed",
+            NetErrorKind::Timeout => "timeout",
+            NetErrorKind::Unreachable => "unreachable",
+            NetErrorKind::Resolve => "resolve",
+            NetErrorKind::Tls => "tls",
+            NetErrorKind::Protocol => "protocol",
+            NetErrorKind::Denied => "denied",
+            NetErrorKind::Budget => "budget",
+            NetErrorKind::Local => "local",
+        }
+    }
+
+    /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
+    pub fn is_peer(self) -> bool {
+        !matches!(self, NetErrorKind::Denied | NetErrorKind::Budget | NetErrorKind::Local)
+    }
+}
+
+/// A failed network operation: what was being done, to whom, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetError {
+    /// The class of the failure.
+    pub kind: NetErrorKind,
+    /// The operation, e.g. `connect`.
+    pub op: &'static str,
+    /// The peer, e.g. `10.0.0.7:443`.
+    pub peer: String,
+    /// What exactly happened; empty where `kind` says it all.
+    pub detail: String,
+}
+
+impl NetError {
+    /// An error without further detail.
+    pub fn new(kind: NetErrorKind, op: &'static str, peer: impl fmt::Display) -> NetError {
+        NetError { kind, op, peer: peer.to_string(), detail: String::new() }
+    }
+
+    /// The same error with `detail`.
+    #[must_use]
+    pub fn because(mut self, detail: impl fmt::Display) -> NetError {
+        self.detail = detail.to_string();
+        self
+    }
+
+    /// Classifies an error of the operating system.
+    pub fn from_io(error: &io::Error, op: &'static str, peer: impl fmt::Display) -> NetError {
+        use io::ErrorKind as K;
+        let kind = match error.kind() {
+            K::ConnectionRefused => NetErrorKind::Refused,
+            K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => NetErrorKind::Reset,
+            K::UnexpectedEof => NetErrorKind::Closed,
+            K::TimedOut => NetErrorKind::Timeout,
+            K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => NetErrorKind::Unreachable,
+            _ => NetErrorKind::Local,
+        };
+        let error_text = if kind == NetErrorKind::Local { error.to_string() } else { String::new() };
+        NetError::new(kind, op, peer).because(error_text)
+    }
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.op, self.peer, self.kind.name())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+impl std::error::Error for NetError {}

@@ -1,0 +1,25 @@
+//! Plain values every room may know: targets, hosts, ports, outcomes, events, limits.
+//!
+//! No I/O, no clock, no script engine. A value made here travels from the door to the report and never comes back.
+
+pub mod capability;
+pub mod event;
+pub mod failure;
+pub mod host;
+pub mod limits;
+pub mod outcome;
+pub mod port;
+pub mod time;
+pub mod usage;
+pub mod value;
+
+pub use capability::{Capabilities, Capability};
+pub use event::{Event, Ending, RunEnd, RunStart, ScanInfo};
+pub use failure::{NetError, NetErrorKind};
+pub use host::{Host, HostState, Target};
+pub use limits::Limits;
+pub use outcome::{Failure, FailureKind, RuleKind, ScriptOutcome, ScriptResult, Totals};
+pub use port::{Port, PortState, Protocol, Reason, Service};
+pub use time::Timestamp;
+pub use usage::Usage;
+pub use value::Value;

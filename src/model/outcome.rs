@@ -1,0 +1,160 @@
+//! How one script instance ended. Every planned instance ends in exactly one of these.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Timestamp, Value};
+
+/// Which rule started an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleKind {
+    /// Once, before the scan.
+    Pre,
+    /// Once a host.
+    Host,
+    /// Once a port.
+    Port,
+    /// Once, after the scan.
+    Post,
+}
+
+impl RuleKind {
+    /// The name of the rule in a script header.
+    pub fn name(self) -> &'static str {
+        match self {
+            RuleKind::Pre => "prerule",
+            RuleKind::Host => "hostrule",
+            RuleKind::Port => "portrule",
+            RuleKind::Post => "postrule",
+        }
+    }
+}
+
+/// The ending of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ScriptOutcome {
+    /// The action returned.
+    Done,
+    /// The rule said no.
+    RuleFalse,
+    /// A peer or the script itself failed.
+    Failed,
+    /// The wall-time budget or the host's time ran out.
+    TimedOut,
+    /// Another budget ran out: operations, memory, bytes, sockets, output.
+    OverBudget,
+    /// The run was interrupted.
+    Cancelled,
+    /// It was not started, with a reason: privilege, host gone.
+    Skipped,
+}
+
+impl ScriptOutcome {
+    /// The name used in every machine format.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScriptOutcome::Done => "done",
+            ScriptOutcome::RuleFalse => "rule-false",
+            ScriptOutcome::Failed => "failed",
+            ScriptOutcome::TimedOut => "timed-out",
+            ScriptOutcome::OverBudget => "over-budget",
+            ScriptOutcome::Cancelled => "cancelled",
+            ScriptOutcome::Skipped => "skipped",
+        }
+    }
+}
+
+/// Who is to blame for a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// A peer refused, timed out or talked nonsense: an outcome, not a bug.
+    Peer,
+    /// The script is wrong.
+    Script,
+    /// A budget or deadline ended it.
+    Limit,
+    /// It reached for what it did not declare.
+    Denied,
+    /// This machine could not (descriptors, permissions), or sonde itself is wrong.
+    Internal,
+}
+
+impl FailureKind {
+    /// The name used in every machine format.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureKind::Peer => "peer",
+            FailureKind::Script => "script",
+            FailureKind::Limit => "limit",
+            FailureKind::Denied => "denied",
+            FailureKind::Internal => "internal",
+        }
+    }
+}
+
+/// Why an instance did not simply finish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Who is at fault.
+    pub kind: FailureKind,
+    /// Finer class: a `NetErrorKind` name, or `operations`, `wall`, `memory`, `output`, `bytes`, `sockets`, `runtime`…
+    pub class: String,
+    /// One line.
+    pub message: String,
+    /// File, line and column (1-based) in the script, where known.
+    pub position: Option<(String, u32, u32)>,
+    /// The full diagnostic of a script bug: caret and call stack. Empty otherwise.
+    pub diagnostic: String,
+}
+
+/// The record of one instance, kept also when it failed.
+#[derive(Debug, Clone)]
+pub struct ScriptResult {
+    /// Script id.
+    pub id: String,
+    /// The rule that started it.
+    pub rule: RuleKind,
+    /// How it ended.
+    pub outcome: ScriptOutcome,
+    /// When it was created.
+    pub started: Timestamp,
+    /// How long it lived.
+    pub duration: Duration,
+    /// Bytes sent by it.
+    pub sent: u64,
+    /// Bytes received by it.
+    pub received: u64,
+    /// What it returned; `Unit` for nothing.
+    pub output: Value,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+/// Counts of endings, per script id. Sums equal what was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// script id -> ending -> count.
+    pub scripts: BTreeMap<String, BTreeMap<ScriptOutcome, u64>>,
+    /// Hosts up.
+    pub up: u64,
+    /// Hosts down.
+    pub down: u64,
+    /// Targets whose name did not resolve or that could not be scanned.
+    pub unresolved: u64,
+    /// Hosts planned but not finished when the run was interrupted or timed out.
+    pub unfinished: u64,
+    /// Ports probed.
+    pub ports: u64,
+}
+
+impl Totals {
+    /// Counts one instance.
+    pub fn count(&mut self, id: &str, outcome: ScriptOutcome) {
+        if !self.scripts.contains_key(id) {
+            self.scripts.insert(id.to_owned(), BTreeMap::new());
+        }
+        if let Some(by_outcome) = self.scripts.get_mut(id) {
+            *by_outcome.entry(outcome).or_default() += 1;
+        }
+    }
+}
