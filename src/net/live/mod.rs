@@ -1,0 +1,1 @@
+//! The machine's own network: sockets through the reactor, TLS, the resolver.

@@ -1,0 +1,15 @@
+//! The one thread everything runs on: executor, clock and timers, semaphore, seeded randomness, memory accounts.
+//!
+//! Knows no network and no scripts. Time and randomness are handed out as values ([`Clock`], [`Random`]), so a virtual
+//! clock and a seed can take their place.
+
+pub mod clock;
+pub mod executor;
+pub mod memory;
+pub mod random;
+pub mod semaphore;
+
+pub use clock::{Clock, Elapsed, Sleep};
+pub use executor::{Runtime, Spawner};
+pub use random::Random;
+pub use semaphore::{Permit, Semaphore};
