@@ -79,9 +79,12 @@ impl NetError {
         self
     }
 
-    /// Classifies an error of the operating system.
+    /// Classifies an error of the operating system; one of ours that travelled as an `io::Error` comes back as it was.
     pub fn from_io(error: &io::Error, op: &'static str, peer: impl fmt::Display) -> NetError {
         use io::ErrorKind as K;
+        if let Some(ours) = error.get_ref().and_then(|inner| inner.downcast_ref::<NetError>()) {
+            return ours.clone();
+        }
         let kind = match error.kind() {
             K::ConnectionRefused => NetErrorKind::Refused,
             K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => NetErrorKind::Reset,

@@ -24,7 +24,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            wall: Duration::from_secs(120),
+            wall: Duration::from_mins(2),
             operations: 200_000_000,
             memory: 64 << 20,
             output: 1 << 20,

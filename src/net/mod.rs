@@ -3,6 +3,7 @@
 //! `live` is the machine's network. A recording or a model can stand in its place, so nothing above this room opens a
 //! socket, looks up a name, reads a clock or draws a random number in any other way. Knows no scripts and no stages.
 
+pub mod broker;
 pub mod live;
 
 use std::future::Future;
@@ -39,6 +40,8 @@ pub struct ConnectOptions {
     pub bind: Option<SocketAddr>,
     /// Longest time to wait for the connection; the door's default when unset.
     pub timeout: Option<Duration>,
+    /// Close with a reset, leaving no TIME-WAIT behind: for probes that only ask whether somebody accepts.
+    pub abort_on_close: bool,
 }
 
 /// Opens streams and datagram sockets.

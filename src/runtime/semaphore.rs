@@ -61,15 +61,12 @@ impl Semaphore {
     fn release(&self) {
         let waker = {
             let mut slots = self.0.borrow_mut();
-            match slots.queue.iter_mut().find(|waiter| !waiter.granted) {
-                Some(waiter) => {
-                    waiter.granted = true;
-                    Some(waiter.waker.clone())
-                }
-                None => {
-                    slots.free += 1;
-                    None
-                }
+            if let Some(waiter) = slots.queue.iter_mut().find(|waiter| !waiter.granted) {
+                waiter.granted = true;
+                Some(waiter.waker.clone())
+            } else {
+                slots.free += 1;
+                None
             }
         };
         if let Some(waker) = waker {
