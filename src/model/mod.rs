@@ -7,6 +7,7 @@ pub mod event;
 pub mod failure;
 pub mod host;
 pub mod limits;
+pub mod nearest;
 pub mod outcome;
 pub mod port;
 pub mod time;

@@ -189,7 +189,8 @@ impl Listener for LiveListener {
             let accepted = self.listener.accept().await;
             let (stream, peer) = accepted.map_err(|error| NetError::from_io(&error, "accept", self.local))?;
             let local = stream.get_ref().local_addr().unwrap_or(self.local);
-            let stream: Box<dyn Stream> = Box::new(LiveStream { io: Io::Reactor(stream), local, peer, _permit: permit });
+            let stream: Box<dyn Stream> =
+                Box::new(LiveStream { io: Io::Reactor(stream), local, peer, _permit: permit });
             Ok(stream)
         })
     }

@@ -1,0 +1,262 @@
+//! The bridge between scripts that look sequential and futures: one stackful coroutine per script instance.
+//!
+//! A native that must wait hands its *future* outward and suspends; the scheduler polls futures on the main stack and
+//! resumes the coroutine with word that the future is done. Inside a coroutine three things live in thread-locals, set
+//! anew on every resume: whom to yield to, how deep the stack may grow, and how many operations are left in the slice.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use corosensei::stack::{DefaultStack, Stack};
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use crate::runtime::memory;
+
+/// Address space of one script's stack. Memory is committed on touch: a small script uses about 13 KB of it.
+const STACK_SIZE: usize = 1 << 20;
+/// What must stay free below a Rhai call: one more level of script (at most about 20 KB) plus any native.
+const STACK_RESERVE: usize = 256 << 10;
+/// Rhai operations between two looks at the budgets; roughly half a millisecond.
+pub const SLICE: u32 = 4096;
+/// Stacks kept for reuse: creating one costs 3 µs, reusing one 0.05 µs.
+const POOLED_STACKS: usize = 2048;
+
+/// Why a script is ended from outside. Scripts cannot catch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The wall-time budget is used up.
+    Wall,
+    /// The operations budget is used up.
+    Operations,
+    /// The memory budget is used up.
+    Memory,
+    /// Recursion is too deep for the stack.
+    Stack,
+    /// The host's time is used up.
+    HostTimeout,
+    /// The run was interrupted.
+    Cancelled,
+}
+
+impl Stop {
+    /// The uncatchable error that unwinds a script.
+    pub(super) fn into_error(self) -> Box<EvalAltResult> {
+        Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE))
+    }
+}
+
+/// What a coroutine wants when it yields.
+pub enum Request {
+    /// To be resumed when the future is done.
+    Wait(Pin<Box<dyn Future<Output = ()>>>),
+    /// Nothing: its slice is over.
+    Slice,
+}
+
+/// What a coroutine is told when it goes on.
+pub enum Resume {
+    /// Go on.
+    Go,
+    /// Unwind.
+    Stop(Stop),
+}
+
+type ScriptYielder = Yielder<Resume, Request>;
+
+thread_local! {
+    static YIELDER: Cell<*const ScriptYielder> = const { Cell::new(std::ptr::null()) };
+    static STACK_FLOOR: Cell<usize> = const { Cell::new(0) };
+    static MEMORY_LIMIT: Cell<isize> = const { Cell::new(isize::MAX) };
+    static OPERATIONS_LEFT: Cell<u32> = const { Cell::new(SLICE) };
+    static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A script's coroutine; `T` is what it returns.
+pub struct Fiber<T: 'static> {
+    coroutine: Option<Coroutine<Resume, Request, T, DefaultStack>>,
+    floor: usize,
+}
+
+/// What came of resuming a fiber.
+pub enum Progress<T> {
+    /// It yielded.
+    Yielded(Request),
+    /// It returned.
+    Returned(T),
+    /// A native panicked; the payload's text.
+    Panicked(String),
+}
+
+impl<T: 'static> Fiber<T> {
+    /// A fiber that will run `body`, which is told if it was stopped before its first turn. Fails when the machine
+    /// grants no more stacks.
+    pub fn new(body: impl FnOnce(Option<Stop>) -> T + 'static) -> std::io::Result<Fiber<T>> {
+        let pooled = STACKS.with_borrow_mut(Vec::pop);
+        let stack = pooled.map_or_else(|| DefaultStack::new(STACK_SIZE), Ok)?;
+        let floor = stack.limit().get() + STACK_RESERVE;
+        let coroutine = Coroutine::with_stack(stack, move |yielder: &ScriptYielder, first| {
+            YIELDER.set(yielder);
+            body(match first {
+                Resume::Go => None,
+                Resume::Stop(stop) => Some(stop),
+            })
+        });
+        Ok(Fiber { coroutine: Some(coroutine), floor })
+    }
+
+    /// Runs it until it yields or returns; also says how many operations that took. It ends itself when the memory
+    /// account entered by the caller exceeds `memory_limit`.
+    pub fn resume(&mut self, with: Resume, memory_limit: usize) -> (Progress<T>, u32) {
+        let Some(coroutine) = &mut self.coroutine else {
+            return (Progress::Panicked("a finished script was resumed".to_owned()), 0);
+        };
+        let (outer_yielder, outer_floor) = (YIELDER.get(), STACK_FLOOR.replace(self.floor));
+        OPERATIONS_LEFT.set(SLICE);
+        let outer_limit = MEMORY_LIMIT.replace(isize::try_from(memory_limit).unwrap_or(isize::MAX));
+        let result = catch_unwind(AssertUnwindSafe(|| coroutine.resume(with)));
+        YIELDER.set(outer_yielder);
+        STACK_FLOOR.set(outer_floor);
+        MEMORY_LIMIT.set(outer_limit);
+        let used = SLICE - OPERATIONS_LEFT.get();
+        let progress = match result {
+            Ok(CoroutineResult::Yield(request)) => return (Progress::Yielded(request), used),
+            Ok(CoroutineResult::Return(value)) => Progress::Returned(value),
+            Err(payload) => Progress::Panicked(panic_text(&*payload)),
+        };
+        self.recycle();
+        (progress, used)
+    }
+
+    fn recycle(&mut self) {
+        if let Some(coroutine) = self.coroutine.take().filter(Coroutine::done) {
+            STACKS.with_borrow_mut(|stacks| {
+                if stacks.len() < POOLED_STACKS {
+                    stacks.push(coroutine.into_stack());
+                }
+            });
+        }
+    }
+}
+
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+/// Yields to whoever resumed us and returns what they say.
+fn suspend(request: Request) -> Option<Resume> {
+    let yielder = YIELDER.get();
+    if yielder.is_null() {
+        return None;
+    }
+    // SAFETY: `YIELDER` is set by the running coroutine itself (on entry, and below after each resume) and reset by
+    // `Fiber::resume` when control leaves it, so a non-null pointer is the yielder of the coroutine whose stack this
+    // call runs on; that yielder lives at the bottom of the same stack and so outlives this frame.
+    #[allow(unsafe_code)]
+    let resume = unsafe { &*yielder }.suspend(request);
+    YIELDER.set(yielder);
+    Some(resume)
+}
+
+/// Suspends the running script until `future` is done. The only way a native may wait.
+pub fn wait<T: 'static>(future: impl Future<Output = T> + 'static) -> Result<T, Box<EvalAltResult>> {
+    let slot = Rc::new(Cell::new(None));
+    let filled = Rc::clone(&slot);
+    let request = Request::Wait(Box::pin(async move { filled.set(Some(future.await)) }));
+    match suspend(request) {
+        Some(Resume::Go) => slot.take().ok_or_else(|| "internal error: resumed before the result was there".into()),
+        Some(Resume::Stop(stop)) => Err(stop.into_error()),
+        None => {
+            Err("this function waits, so it works only inside rules and actions, not while a file is loaded".into())
+        }
+    }
+}
+
+/// Gives every other runnable script a turn.
+pub fn pause() -> Result<(), Box<EvalAltResult>> {
+    match suspend(Request::Slice) {
+        Some(Resume::Stop(stop)) => Err(stop.into_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Rhai's progress hook, called on every operation: guards stack and memory, and ends slices.
+pub fn on_operation() -> Option<Dynamic> {
+    let here = 0u8;
+    if (&raw const here as usize) < STACK_FLOOR.get() {
+        return Some(Dynamic::from(Stop::Stack));
+    }
+    if memory::balance() > MEMORY_LIMIT.get() {
+        return Some(Dynamic::from(Stop::Memory));
+    }
+    let left = OPERATIONS_LEFT.get() - 1;
+    OPERATIONS_LEFT.set(left);
+    if left > 0 {
+        return None;
+    }
+    let resume = suspend(Request::Slice);
+    if resume.is_none() {
+        OPERATIONS_LEFT.set(SLICE); // not in a coroutine: a file being loaded
+    }
+    match resume {
+        Some(Resume::Stop(stop)) => Some(Dynamic::from(stop)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(fiber: &mut Fiber<T>) -> Progress<T> {
+        fiber.resume(Resume::Go, usize::MAX).0
+    }
+
+    #[test]
+    fn a_wait_hands_its_future_out_and_brings_the_result_back() {
+        let mut fiber = Fiber::new(|_| wait(async { 41 }).map(|n| n + 1)).unwrap();
+        let Progress::Yielded(Request::Wait(future)) = run(&mut fiber) else { panic!("no wait") };
+        futures_lite::future::block_on(future);
+        let Progress::Returned(Ok(42)) = run(&mut fiber) else { panic!("no result") };
+    }
+
+    #[test]
+    fn a_stop_is_an_uncatchable_error() {
+        let mut fiber = Fiber::new(|_| wait(std::future::pending::<()>())).unwrap();
+        assert!(matches!(run(&mut fiber), Progress::Yielded(Request::Wait(_))));
+        let (Progress::Returned(Err(error)), _) = fiber.resume(Resume::Stop(Stop::Wall), usize::MAX) else {
+            panic!("no error")
+        };
+        assert!(!error.is_catchable());
+    }
+
+    #[test]
+    fn a_panic_stays_inside() {
+        let mut fiber = Fiber::new(|_| -> () { std::panic::resume_unwind(Box::new("boom")) }).unwrap();
+        assert!(matches!(run(&mut fiber), Progress::Panicked(text) if text == "boom"));
+        assert!(matches!(run(&mut fiber), Progress::Panicked(_)), "a second resume must be harmless");
+    }
+
+    #[test]
+    fn dropping_a_suspended_script_runs_its_destructors() {
+        let token = Rc::new(());
+        let held = Rc::clone(&token);
+        let mut fiber = Fiber::new(move |_| {
+            let kept = held;
+            wait(std::future::pending::<()>()).is_ok() && Rc::strong_count(&kept) > 0
+        })
+        .unwrap();
+        assert!(matches!(run(&mut fiber), Progress::Yielded(_)));
+        drop(fiber);
+        assert_eq!(Rc::strong_count(&token), 1);
+    }
+
+    #[test]
+    fn waiting_outside_a_script_is_an_error() {
+        assert!(wait(async {}).is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! One run of one script: its context, and the coroutine that carries it.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
+
+use super::arguments::{Arguments, LibraryArgument};
+use super::catalogue::Script;
+use super::coroutine::Stop;
+use super::header::Rule;
+use super::registry::Registry;
+use crate::model::{Limits, RuleKind, Timestamp, Usage};
+
+/// What is planned: a script, the rule it runs for, and what it gets.
+pub struct Job {
+    /// The script.
+    pub script: Rc<Script>,
+    /// The rule.
+    pub rule: RuleKind,
+    /// The rule is a function and must be asked first.
+    pub ask: bool,
+    /// Nothing, `[host]` or `[host, port]`.
+    pub arguments: Vec<Dynamic>,
+    /// Whom it is for, as shown to people: `10.0.0.7:443/tcp`.
+    pub subject: String,
+    /// What the natives need of the outside.
+    pub reach: Rc<dyn Any>,
+    /// Counters shared with whatever acts for the instance.
+    pub usage: Rc<Usage>,
+    /// Values shared by all scripts of the host.
+    pub host_registry: Registry,
+}
+
+/// Receives script id, subject and text.
+pub type LogSink = Box<dyn Fn(&str, &str, &str)>;
+
+/// What all instances of a run share.
+pub struct Shared {
+    /// Budgets of each instance.
+    pub limits: Limits,
+    /// `--script-args`.
+    pub arguments: Arguments,
+    /// Arguments of libraries.
+    pub library_arguments: Vec<LibraryArgument>,
+    /// Values shared by all scripts of the run.
+    pub registry: Registry,
+    /// `-v` and `-d`.
+    pub verbosity: (u8, u8),
+    /// Where `script::log` goes: script id, subject, text.
+    pub log: LogSink,
+}
+
+/// What natives can find out about the instance that calls them.
+pub struct Context {
+    /// The plan it came from.
+    pub job: Job,
+    /// What it shares with all others.
+    pub shared: Rc<Shared>,
+    /// When it was created.
+    pub started: Timestamp,
+    pub(super) memory: Cell<isize>,
+    pub(super) operations: Cell<u64>,
+}
+
+/// How a context travels through Rhai: as the tag of the call.
+#[derive(Clone)]
+struct Tag(Rc<Context>);
+
+impl Context {
+    pub(super) fn new(job: Job, shared: Rc<Shared>, started: Timestamp) -> Context {
+        Context { job, shared, started, memory: Cell::new(0), operations: Cell::new(0) }
+    }
+
+    /// The instance behind a native call.
+    pub fn of(call: &NativeCallContext<'_>) -> Result<Rc<Context>, Box<EvalAltResult>> {
+        let tag = call.tag().and_then(|tag| tag.read_lock::<Tag>().map(|tag| Rc::clone(&tag.0)));
+        tag.ok_or_else(|| "this function works only inside rules and actions, not while a file is loaded".into())
+    }
+
+    /// What the natives need of the outside, as the type they put there.
+    pub fn reach<T: 'static>(&self) -> Result<Rc<T>, Box<EvalAltResult>> {
+        Rc::clone(&self.job.reach).downcast::<T>().map_err(|_| "internal error: the instance has another reach".into())
+    }
+
+    /// Operations executed so far.
+    pub fn operations(&self) -> u64 {
+        self.operations.get()
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.memory.get().max(0) as usize
+    }
+}
+
+/// What running a script came to, before it is judged.
+pub(super) enum Ran {
+    /// The rule said no.
+    RuleFalse,
+    /// The action's value.
+    Value(Dynamic),
+    /// It failed.
+    Error(Box<EvalAltResult>),
+}
+
+/// The body of an instance's coroutine: rule, then action, in one go.
+pub(super) fn run(engine: &Engine, context: &Rc<Context>, stop: Option<Stop>) -> Ran {
+    if let Some(stop) = stop {
+        return Ran::Error(stop.into_error()); // ended before its first turn
+    }
+    let job = &context.job;
+    if let (true, Some(Rule::Function(arity))) = (job.ask, job.script.header.rules.get(&job.rule)) {
+        match call(engine, context, job.rule.name(), *arity).map(|answer| (answer.as_bool(), answer)) {
+            Ok((Ok(true), _)) => {}
+            Ok((Ok(false), _)) => return Ran::RuleFalse,
+            Ok((_, answer)) if answer.is_unit() => return Ran::RuleFalse,
+            Ok((_, answer)) => {
+                let (rule, found) = (job.rule.name(), answer.type_name());
+                return Ran::Error(format!("{rule} must return true or false, not {found}").into());
+            }
+            Err(error) => return Ran::Error(error),
+        }
+    }
+    match call(engine, context, "action", job.script.header.action_arity) {
+        Ok(value) => Ran::Value(value),
+        Err(error) => Ran::Error(error),
+    }
+}
+
+fn call(engine: &Engine, context: &Rc<Context>, name: &str, arity: usize) -> Result<Dynamic, Box<EvalAltResult>> {
+    let job = &context.job;
+    let arguments: Vec<Dynamic> = job.arguments.iter().take(arity).cloned().collect();
+    // Constants and imports of the file are made anew for each call, as every instance has its own; most have none.
+    let options =
+        CallFnOptions::new().eval_ast(job.script.has_top_level).rewind_scope(true).with_tag(Tag(Rc::clone(context)));
+    engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &job.script.ast, name, arguments)
+}

@@ -1,0 +1,407 @@
+//! The lists every script instance moves through, as in NSE: planned, pending, running, waiting, done.
+//!
+//! *Planned* jobs are not yet created; creation is lazy, up to a limit. *Pending* is the queue that wakers append to.
+//! *Running* is FIFO, each resumed once a turn. *Waiting* is a map, left only through the instance's own waker or a
+//! stop. There is no tick: a wake-up is acted on in the same turn of the loop.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::time::Duration;
+
+use rhai::{Dynamic, Engine};
+
+use super::coroutine::{Fiber, Progress, Request, Resume, Stop};
+use super::diagnostic::{self, Sources};
+use super::instance::{self, Context, Job, Ran, Shared};
+use crate::model::{Failure, FailureKind, ScriptOutcome, ScriptResult, Timestamp, Value};
+use crate::runtime::{Clock, memory};
+
+/// Longest time the scheduler runs scripts before other tasks and the reactor get a turn.
+const TURN: Duration = Duration::from_millis(1);
+/// Waits that are over at once, in a row, before the instance goes to the back of the queue.
+const MAX_READY_IN_A_ROW: u32 = 16;
+
+type Id = u64;
+
+/// Receives the record of an instance.
+pub type Sink = Box<dyn FnOnce(ScriptResult)>;
+
+/// Text of a script or library by the name errors use.
+pub type Texts = Box<dyn Fn(&str) -> Option<Rc<str>>>;
+
+/// What the scheduler is made of.
+pub struct Setup {
+    /// The engine with all natives.
+    pub engine: Rc<Engine>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Instances alive at once.
+    pub max_instances: usize,
+    /// What all instances share.
+    pub shared: Rc<Shared>,
+    /// Turns a script's value into a report's.
+    pub convert: fn(&Dynamic) -> Value,
+    /// Texts of scripts and libraries, for carets.
+    pub sources: Texts,
+}
+
+/// Runs script instances. Clones share it.
+#[derive(Clone)]
+pub struct Scheduler(Rc<Inner>);
+
+struct Inner {
+    setup: Setup,
+    planned: RefCell<VecDeque<Planned>>,
+    wakes: Arc<Wakes>,
+    running: RefCell<VecDeque<Instance>>,
+    waiting: RefCell<HashMap<Id, Instance>>,
+    /// When each live instance's time is up, earliest first.
+    deadlines: RefCell<BTreeSet<(Timestamp, Id)>>,
+    next_id: Cell<Id>,
+    alive: Cell<usize>,
+}
+
+struct Planned {
+    job: Job,
+    group: Group,
+    sink: Sink,
+}
+
+struct Instance {
+    id: Id,
+    context: Rc<Context>,
+    group: Group,
+    sink: Sink,
+    deadline: Timestamp,
+    fiber: Fiber<Ran>,
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    waker: Waker,
+    woken: Arc<Woken>,
+    stop: Option<Stop>,
+}
+
+/// Instances that can be stopped together: those of one host.
+#[derive(Clone, Default)]
+pub struct Group(Rc<Cell<Option<Stop>>>);
+
+/// The pending queue: ids of instances whose wakers fired. Wakers may fire on the reactor's thread.
+#[derive(Default)]
+struct Wakes {
+    queue: Mutex<(VecDeque<Id>, Option<Waker>)>,
+}
+
+impl Wakes {
+    fn with<T>(&self, act: impl FnOnce(&mut (VecDeque<Id>, Option<Waker>)) -> T) -> T {
+        act(&mut self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Has the scheduler's own task run.
+    fn nudge(&self) {
+        if let Some(waker) = self.with(|(_, waker)| waker.take()) {
+            waker.wake();
+        }
+    }
+}
+
+/// One instance's waker: appends it to pending, once.
+struct Woken {
+    id: Id,
+    queued: AtomicBool,
+    wakes: Arc<Wakes>,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.wakes.with(|(queue, _)| queue.push_back(self.id));
+            self.wakes.nudge();
+        }
+    }
+}
+
+impl Scheduler {
+    /// A scheduler with nothing to do.
+    pub fn new(setup: Setup) -> Scheduler {
+        Scheduler(Rc::new(Inner {
+            setup,
+            planned: RefCell::default(),
+            wakes: Arc::default(),
+            running: RefCell::default(),
+            waiting: RefCell::default(),
+            deadlines: RefCell::default(),
+            next_id: Cell::new(0),
+            alive: Cell::new(0),
+        }))
+    }
+
+    /// Plans a job; `sink` gets its record, exactly once.
+    pub fn submit(&self, job: Job, group: &Group, sink: Sink) {
+        self.0.planned.borrow_mut().push_back(Planned { job, group: group.clone(), sink });
+        self.0.wakes.nudge();
+    }
+
+    /// Ends every instance of `group`, and every one still planned for it.
+    pub fn stop(&self, group: &Group, stop: Stop) {
+        group.0.set(Some(stop));
+        let waiting = self.0.waiting.borrow();
+        waiting.values().filter(|instance| Rc::ptr_eq(&instance.group.0, &group.0)).for_each(|i| i.waker.wake_by_ref());
+        drop(waiting);
+        self.0.wakes.nudge();
+    }
+
+    /// Instances alive: created and not yet done.
+    pub fn alive(&self) -> usize {
+        self.0.alive.get()
+    }
+
+    /// Runs for ever; drop it to end. Everything happens in here, on the main stack.
+    pub async fn run(&self) {
+        loop {
+            self.0.turn();
+            if self.0.running.borrow().is_empty() {
+                self.0.wait_for_work().await;
+            } else {
+                futures_lite::future::yield_now().await;
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Moves what is due along the lists and runs scripts for at most [`TURN`].
+    fn turn(self: &Rc<Self>) {
+        let end = self.setup.clock.now().plus(TURN);
+        self.stop_overdue();
+        loop {
+            self.pending_to_running();
+            self.create();
+            let mut left_in_round = self.running.borrow().len();
+            if left_in_round == 0 {
+                return;
+            }
+            while left_in_round > 0 {
+                left_in_round -= 1;
+                let Some(instance) = self.running.borrow_mut().pop_front() else { break };
+                self.step(instance);
+                if self.setup.clock.now() >= end {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn pending_to_running(&self) {
+        let woken = self.wakes.with(|(queue, _)| std::mem::take(queue));
+        let mut waiting = self.waiting.borrow_mut();
+        // An id that is not waiting belongs to an instance that is running anyway, or done.
+        self.running.borrow_mut().extend(woken.into_iter().filter_map(|id| waiting.remove(&id)));
+    }
+
+    /// Creates instances of planned jobs up to the limit.
+    fn create(self: &Rc<Self>) {
+        while self.alive.get() < self.setup.max_instances {
+            let Some(planned) = self.planned.borrow_mut().pop_front() else { return };
+            if let Some(stop) = planned.group.0.get() {
+                (planned.sink)(self.never_started(&planned.job, stop));
+                continue;
+            }
+            self.start(planned);
+            if self.running.borrow().len() >= 64 {
+                return; // run these first: a job's memory is best used while it is warm
+            }
+        }
+    }
+
+    fn start(self: &Rc<Self>, planned: Planned) {
+        let now = self.setup.clock.now();
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        let Planned { job, group, sink } = planned;
+        let context = Rc::new(Context::new(job, Rc::clone(&self.setup.shared), now));
+        let (engine, body_context) = (Rc::clone(&self.setup.engine), Rc::clone(&context));
+        let fiber = match Fiber::new(move |stop| instance::run(&engine, &body_context, stop)) {
+            Ok(fiber) => fiber,
+            Err(error) => {
+                let message = format!("no memory mapping left for its stack ({error}); lower --max-script-instances");
+                let failure = plain_failure(FailureKind::Internal, "stack", message);
+                return sink(self.record(&context, ScriptOutcome::Failed, Value::Unit, Some(failure)));
+            }
+        };
+        let deadline = now.plus(self.setup.shared.limits.wall);
+        let woken = Arc::new(Woken { id, queued: AtomicBool::new(true), wakes: Arc::clone(&self.wakes) });
+        let waker = Waker::from(Arc::clone(&woken));
+        self.deadlines.borrow_mut().insert((deadline, id));
+        self.alive.set(self.alive.get() + 1);
+        let instance = Instance { id, context, group, sink, deadline, fiber, future: None, waker, woken, stop: None };
+        self.running.borrow_mut().push_back(instance);
+    }
+
+    /// Resumes one instance until it waits, its slice ends, or it is done.
+    fn step(self: &Rc<Self>, mut instance: Instance) {
+        instance.woken.queued.store(false, Ordering::Release);
+        for _ in 0..MAX_READY_IN_A_ROW {
+            instance.stop = instance.stop.or_else(|| self.stop_for(&instance));
+            if instance.stop.is_some() {
+                instance.future = None; // closes what the operation held
+            } else if !Self::future_is_done(&mut instance) {
+                self.waiting.borrow_mut().insert(instance.id, instance);
+                return;
+            }
+            let resume = instance.stop.map_or(Resume::Go, Resume::Stop);
+            let outer = memory::enter(instance.context.memory.get());
+            let (progress, operations) = instance.fiber.resume(resume, self.setup.shared.limits.memory);
+            instance.context.memory.set(memory::enter(outer));
+            let total = instance.context.operations.get() + u64::from(operations);
+            instance.context.operations.set(total);
+            match progress {
+                Progress::Yielded(Request::Wait(future)) => instance.future = Some(future),
+                Progress::Yielded(Request::Slice) => break,
+                Progress::Returned(ran) => return self.finish(instance, ran),
+                Progress::Panicked(text) => {
+                    let (outcome, failure) = diagnostic::panicked(&text);
+                    return self.end(instance, outcome, Value::Unit, Some(failure));
+                }
+            }
+        }
+        instance.woken.queued.store(true, Ordering::Release); // it is queued: in running
+        self.running.borrow_mut().push_back(instance);
+    }
+
+    /// Why the instance must end now, if it must.
+    fn stop_for(&self, instance: &Instance) -> Option<Stop> {
+        let limits = &self.setup.shared.limits;
+        if let Some(stop) = instance.group.0.get() {
+            return Some(stop);
+        }
+        if self.setup.clock.now() >= instance.deadline {
+            return Some(Stop::Wall);
+        }
+        if instance.context.operations() > limits.operations {
+            return Some(Stop::Operations);
+        }
+        (instance.context.memory() > limits.memory).then_some(Stop::Memory)
+    }
+
+    fn future_is_done(instance: &mut Instance) -> bool {
+        let Some(future) = &mut instance.future else { return true };
+        let outer = memory::enter(instance.context.memory.get());
+        let waker = &instance.waker;
+        // A native's future that panics must end its script, not the run.
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            future.as_mut().poll(&mut TaskContext::from_waker(waker))
+        }));
+        instance.context.memory.set(memory::enter(outer));
+        let done = !matches!(polled, Ok(Poll::Pending));
+        if done {
+            instance.future = None;
+        }
+        done
+    }
+
+    fn stop_overdue(&self) {
+        let now = self.setup.clock.now();
+        let deadlines = self.deadlines.borrow();
+        let waiting = self.waiting.borrow();
+        let overdue = deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        overdue.filter_map(|(_, id)| waiting.get(id)).for_each(|instance| instance.waker.wake_by_ref());
+    }
+
+    fn finish(self: &Rc<Self>, instance: Instance, ran: Ran) {
+        let path = instance.context.job.script.path.clone();
+        match ran {
+            Ran::RuleFalse => self.end(instance, ScriptOutcome::RuleFalse, Value::Unit, None),
+            Ran::Value(value) => {
+                let output = (self.setup.convert)(&value);
+                let limit = self.setup.shared.limits.output;
+                if output.weight() <= limit {
+                    return self.end(instance, ScriptOutcome::Done, output, None);
+                }
+                let message = format!("its output is larger than {limit} bytes (--script-max-output)");
+                let failure = plain_failure(FailureKind::Limit, "output", message);
+                self.end(instance, ScriptOutcome::OverBudget, Value::Unit, Some(failure));
+            }
+            Ran::Error(error) => {
+                let sources: Sources<'_> = &*self.setup.sources;
+                let (outcome, failure) = diagnostic::classify(*error, &path, sources);
+                self.end(instance, outcome, Value::Unit, Some(failure));
+            }
+        }
+    }
+
+    fn end(&self, instance: Instance, outcome: ScriptOutcome, output: Value, failure: Option<Failure>) {
+        self.deadlines.borrow_mut().remove(&(instance.deadline, instance.id));
+        self.alive.set(self.alive.get() - 1);
+        let record = self.record(&instance.context, outcome, output, failure);
+        (instance.sink)(record);
+    }
+
+    fn record(
+        &self,
+        context: &Context,
+        outcome: ScriptOutcome,
+        output: Value,
+        failure: Option<Failure>,
+    ) -> ScriptResult {
+        ScriptResult {
+            id: context.job.script.id.clone(),
+            rule: context.job.rule,
+            outcome,
+            started: context.started,
+            duration: self.setup.clock.now().since(context.started),
+            sent: context.job.usage.sent.get(),
+            received: context.job.usage.received.get(),
+            output,
+            failure,
+        }
+    }
+
+    fn never_started(&self, job: &Job, stop: Stop) -> ScriptResult {
+        let (outcome, message) = match stop {
+            Stop::Cancelled => (ScriptOutcome::Cancelled, "the run was interrupted before it started"),
+            _ => (ScriptOutcome::Skipped, "the host's time was up before it started"),
+        };
+        ScriptResult {
+            id: job.script.id.clone(),
+            rule: job.rule,
+            outcome,
+            started: self.setup.clock.now(),
+            duration: Duration::ZERO,
+            sent: 0,
+            received: 0,
+            output: Value::Unit,
+            failure: Some(plain_failure(FailureKind::Limit, "not-started", message.to_owned())),
+        }
+    }
+
+    /// Resolves when there is something to do: a wake-up, a new job, a deadline.
+    async fn wait_for_work(&self) {
+        let earliest = self.deadlines.borrow().first().map(|(deadline, _)| *deadline);
+        let mut alarm = earliest.map(|deadline| self.setup.clock.sleep_until(deadline));
+        poll_fn(|cx| {
+            let pending = self.wakes.with(|(queue, waker)| {
+                *waker = Some(cx.waker().clone());
+                !queue.is_empty()
+            });
+            let creatable = !self.planned.borrow().is_empty() && self.alive.get() < self.setup.max_instances;
+            if pending || creatable {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().map_or(Poll::Pending, |alarm| Pin::new(alarm).poll(cx))
+        })
+        .await;
+    }
+}
+
+fn plain_failure(kind: FailureKind, class: &str, message: String) -> Failure {
+    Failure { kind, class: class.to_owned(), message, position: None, diagnostic: String::new() }
+}
