@@ -1,0 +1,11 @@
+//! The host pipeline: lazy targets, an admission window, each host its own task through its stages.
+//!
+//! No group of hosts waits for its slowest member. Knows no script natives and no report: the script stage comes in as
+//! a [`ScriptStage`], results go out through a callback.
+
+pub mod connect;
+pub mod host;
+pub mod pipeline;
+
+pub use host::{HostPlan, ScriptStage};
+pub use pipeline::{Pipeline, Summary};
