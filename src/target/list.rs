@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Spec, SpecError};
+use crate::error::Error;
 
 /// A list that cannot be used: where, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,12 @@ impl fmt::Display for ListError {
 }
 
 impl std::error::Error for ListError {}
+
+impl From<ListError> for Error {
+    fn from(error: ListError) -> Error {
+        Error::Usage(error.to_string())
+    }
+}
 
 /// Reads the targets in `content`: separated by blanks, tabs and line ends; `#` begins a comment that runs to the line's end.
 ///
@@ -131,6 +138,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::target::fixed_seed())]
+
         #[test]
         fn arbitrary_bytes_never_panic(content in prop::collection::vec(any::<u8>(), 0..80), text in ".{0,40}") {
             let _ = parse(&content, "f", &|_| None);

@@ -34,3 +34,10 @@ fn quoted(text: &str) -> String {
     let rest = if text.chars().nth(60).is_some() { "…" } else { "" };
     format!("`{shown}{rest}`")
 }
+
+/// Properties are tried on the same cases in every run.
+#[cfg(test)]
+fn fixed_seed() -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, RngSeed};
+    Config { rng_seed: RngSeed::Fixed(0x50_4e_44_45), failure_persistence: None, ..Config::default() }
+}

@@ -141,8 +141,8 @@ impl Octets {
 
 impl fmt::Display for Octets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = &self.0;
-        write!(f, "{a}.{b}.{c}.{d}")
+        let [first, second, third, fourth] = &self.0;
+        write!(f, "{first}.{second}.{third}.{fourth}")
     }
 }
 

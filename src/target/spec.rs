@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Block, Octets, Pattern, quoted};
+use crate::error::Error;
 
 /// Longest expression accepted, in bytes.
 const LONGEST: usize = 1023;
@@ -37,6 +38,12 @@ impl fmt::Display for SpecError {
 }
 
 impl std::error::Error for SpecError {}
+
+impl From<SpecError> for Error {
+    fn from(error: SpecError) -> Error {
+        Error::Usage(error.to_string())
+    }
+}
 
 impl Spec {
     /// Reads one expression; a zone of an IPv6 address must be an interface number.

@@ -167,6 +167,8 @@ fn plain(specs: &[Spec]) -> Vec<(IpAddr, u32)> {
 }
 
 proptest! {
+    #![proptest_config(crate::target::fixed_seed())]
+
     #[test]
     fn the_walk_is_the_plain_list_less_excluded_and_repeated(
         list in prop::collection::vec(small_spec(), 0..5),

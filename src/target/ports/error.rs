@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::Error;
 use crate::model::Protocol;
 use crate::target::quoted;
 
@@ -72,3 +73,9 @@ impl fmt::Display for PortError {
 }
 
 impl std::error::Error for PortError {}
+
+impl From<PortError> for Error {
+    fn from(error: PortError) -> Error {
+        Error::Usage(error.to_string())
+    }
+}

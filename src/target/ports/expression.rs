@@ -9,6 +9,9 @@ use super::{PortBits, PortError};
 use crate::model::Protocol;
 use crate::target::services;
 
+/// Longest item accepted, in bytes. The longest service names have some thirty.
+const LONGEST: usize = 64;
+
 /// What a list chose, of each protocol.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chosen {
@@ -52,9 +55,14 @@ struct Reader<'a> {
     strict: bool,
     /// The qualifier in force.
     qualifier: Option<Protocol>,
-    /// Inside brackets: the qualifier to return to.
-    bracket: Option<Option<Protocol>>,
+    /// Inside brackets: what to return to.
+    bracket: Option<Outside>,
     chosen: Chosen,
+}
+
+/// What was in force before a bracket.
+struct Outside {
+    qualifier: Option<Protocol>,
 }
 
 /// One item between commas.
@@ -88,7 +96,7 @@ impl<'a> Reader<'a> {
                 if self.bracket.is_some() {
                     return Err(self.wrong(piece, "brackets do not nest; one `[…]` is enough"));
                 }
-                self.bracket = Some(self.qualifier);
+                self.bracket = Some(Outside { qualifier: self.qualifier });
                 rest = inside.trim_start();
             } else if let Some((letter, after)) = qualifier(rest) {
                 self.qualifier = Some(self.read_qualifier(piece, letter)?);
@@ -108,7 +116,8 @@ impl<'a> Reader<'a> {
         }
         if closes {
             let outside = self.bracket.take();
-            self.qualifier = outside.ok_or_else(|| self.wrong(piece, "a `]` without a `[` before it"))?;
+            let outside = outside.ok_or_else(|| self.wrong(piece, "a `]` without a `[` before it"))?;
+            self.qualifier = outside.qualifier;
         }
         Ok(())
     }
@@ -143,6 +152,9 @@ impl<'a> Reader<'a> {
     }
 
     fn parse_item<'t>(&self, piece: &str, item: &'t str) -> Result<Item<'t>, PortError> {
+        if item.len() > LONGEST {
+            return Err(self.wrong(item, &format!("longer than {LONGEST} characters; no port and no service name is")));
+        }
         let wildcard = item.contains(['*', '?']);
         if item.is_empty() {
             return Err(self.wrong(piece, "nothing stands here; write a port, a range or a service name"));

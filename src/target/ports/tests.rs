@@ -92,6 +92,7 @@ fn wrong_items_say_how_to_write_them() {
     assert!(error("t:80").contains("upper case"));
     assert!(error("80\u{1b}").contains("\\u{1b}"));
     assert_eq!(error("htps"), "-p: `htps`: no tcp service has this name; did you mean `https`?");
+    assert!(error(&"*a".repeat(100)).contains("longer than 64"));
     assert!(error("zzzzzzzzzz").contains("http*"));
 }
 
@@ -144,6 +145,8 @@ fn ping_lists_have_no_qualifiers() {
 }
 
 proptest! {
+    #![proptest_config(crate::target::fixed_seed())]
+
     #[test]
     fn arbitrary_text_never_panics(text in ".{0,40}", near in "[TUSP:0-9a-c,*?\\[\\] -]{0,24}") {
         for text in [text, near] {
