@@ -1,0 +1,116 @@
+//! Service names by protocol and port, and back: the IANA registry, embedded.
+//!
+//! The table is the text of `data/services.tsv`, sorted by port, and is searched as it lies: no index, so nothing is paid at
+//! start-up, and names are slices of it. Source and making are in `data/README.md`.
+
+use crate::model::Protocol;
+
+/// `name TAB port TAB protocol`, sorted by port, protocol, preference. ASCII.
+static TABLE: &str = include_str!("data/services.tsv");
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The service name as registered.
+    pub name: &'static str,
+    /// Its port.
+    pub port: u16,
+    /// Its transport.
+    pub protocol: Protocol,
+}
+
+/// The name of a port: the preferred one where several are registered. About 14 steps, no allocation.
+pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
+    let wanted = (port, protocol);
+    // `low` and `high` are always at the beginning of a line, or at the end.
+    let (mut low, mut high) = (0, TABLE.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = TABLE.get(low..middle)?.rfind('\n').map_or(low, |newline| low + newline + 1);
+        let line = TABLE.get(start..)?.split('\n').next()?;
+        // The comment at the top comes before everything.
+        if entry(line).is_none_or(|entry| (entry.port, entry.protocol) < wanted) {
+            low = start + line.len() + 1;
+        } else {
+            high = start;
+        }
+    }
+    let found = entry(TABLE.get(low..)?.split('\n').next()?)?;
+    ((found.port, found.protocol) == wanted).then_some(found.name)
+}
+
+/// The ports registered under `name`, upper and lower case alike, ascending. Walks the whole table.
+pub fn ports(name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
+    entries().filter(move |e| e.protocol == protocol && e.name.eq_ignore_ascii_case(name)).map(|e| e.port)
+}
+
+/// The whole table, by port and protocol; several names of one port follow each other, the preferred one first.
+pub fn entries() -> impl Iterator<Item = Entry> {
+    TABLE.lines().filter_map(entry)
+}
+
+fn entry(line: &'static str) -> Option<Entry> {
+    let mut fields = line.split('\t');
+    let name = fields.next()?;
+    let port = fields.next()?.parse().ok()?;
+    let protocol = Protocol::parse(fields.next()?)?;
+    Some(Entry { name, port, protocol })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_complete() {
+        assert!(TABLE.is_ascii());
+        assert!(entries().map(|e| (e.port, e.protocol)).is_sorted());
+        let comments = TABLE.lines().take_while(|line| line.starts_with('#')).count();
+        assert!(comments > 0);
+        assert_eq!(entries().count() + comments, TABLE.lines().count(), "a line is malformed");
+        assert!(entries().all(|e| !e.name.is_empty() && e.port != 0));
+    }
+
+    #[test]
+    fn everyday_names() {
+        for (protocol, port, wanted) in [
+            (Protocol::Tcp, 22, "ssh"),
+            (Protocol::Tcp, 80, "http"),
+            (Protocol::Tcp, 443, "https"),
+            (Protocol::Udp, 53, "domain"),
+            (Protocol::Tcp, 631, "ipp"),
+            (Protocol::Tcp, 8080, "http-alt"),
+            (Protocol::Tcp, 5900, "rfb"),
+            (Protocol::Tcp, 6010, "x11"),
+            (Protocol::Udp, 3478, "stun"),
+            (Protocol::Sctp, 3868, "diameter"),
+        ] {
+            assert_eq!(name(protocol, port), Some(wanted));
+        }
+        assert_eq!(name(Protocol::Tcp, 0), None);
+        assert_eq!(name(Protocol::Tcp, 65535), None);
+        assert_eq!(name(Protocol::Sctp, 23), None);
+    }
+
+    #[test]
+    fn searching_by_halves_finds_what_walking_finds() {
+        let mut first = std::collections::BTreeMap::new();
+        for e in entries() {
+            first.entry((e.port, e.protocol)).or_insert(e.name);
+        }
+        for port in 0..=u16::MAX {
+            for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+                assert_eq!(name(protocol, port), first.get(&(port, protocol)).copied(), "{port}/{protocol}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_lead_to_ports() {
+        let tcp = |name: &str| ports(name, Protocol::Tcp).collect::<Vec<_>>();
+        assert_eq!(tcp("http"), [80]);
+        assert_eq!(tcp("WWW"), [80]);
+        assert_eq!(tcp("http-alt"), [591, 8008, 8080]);
+        assert_eq!(tcp("no such service"), [0; 0]);
+    }
+}
