@@ -198,6 +198,9 @@ impl Known {
         let typed = arg.get(..arg.len() - body.len() + name.len()).unwrap_or(arg);
         let reading = exact_word(name, typed, double).or_else(|| self.exact_long(name, typed));
         let reading = reading.or_else(|| if double { None } else { scan_letters(body, arg) });
+        if reading.is_none() && !double && is_miscased(body) {
+            return Err(self.unknown(name, typed));
+        }
         if let Some(meant) = reading.or_else(|| self.beginning(name, typed)) {
             return self.with_value(meant?, value);
         }
@@ -278,6 +281,13 @@ impl Known {
 
 fn bare(long: &str) -> &str {
     long.trim_start_matches('-')
+}
+
+/// `-sc` for `-sC`, `-pn` for `-Pn`: neither the beginning of a long name nor port "n".
+fn is_miscased(body: &str) -> bool {
+    body.len() == 2
+        && body.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && SPELLINGS.iter().any(|spelling| spelling.word.eq_ignore_ascii_case(body))
 }
 
 /// `-sT`, `-oX`, `-n`; with two dashes (`--oX`) if it has two letters.
