@@ -1,0 +1,222 @@
+//! What was typed: one field per option, as text. What it means is [`super::settings`]' business.
+//!
+//! argh reads the long names; nmap's words (`-sT`, `-oX`, `-p80`) are rewritten to them by [`super::normalise`], which
+//! learns from this struct which options exist, which take a value and which may be repeated.
+
+use argh::{ArgsInfo, FromArgs};
+
+/// scan hosts, run scripts on what is found, report it.
+#[derive(Debug, Default, PartialEq, Eq, FromArgs, ArgsInfo)]
+#[expect(clippy::struct_excessive_bools, reason = "each switch of the command line is one field")]
+pub struct Flags {
+    // Targets.
+    /// host names, addresses, prefixes or octet ranges
+    #[argh(positional)]
+    pub targets: Vec<String>,
+    /// file with targets, `-` for stdin (-iL)
+    #[argh(option, arg_name = "file")]
+    pub input_list: Vec<String>,
+    /// targets to leave out, separated by commas
+    #[argh(option, arg_name = "targets")]
+    pub exclude: Vec<String>,
+    /// file with targets to leave out
+    #[argh(option, long = "excludefile", arg_name = "file")]
+    pub exclude_file: Vec<String>,
+    /// scan an address once even if several targets name it
+    #[argh(switch)]
+    pub unique: bool,
+    /// scan every address of a name, not only the first
+    #[argh(switch)]
+    pub resolve_all: bool,
+    /// prefer the IPv4 address of a name (-4)
+    #[argh(switch)]
+    pub ipv4: bool,
+    /// prefer the IPv6 address of a name (-6)
+    #[argh(switch)]
+    pub ipv6: bool,
+
+    // Names.
+    /// no reverse names (-n)
+    #[argh(switch)]
+    pub no_reverse: bool,
+    /// reverse names of hosts that are down as well (-R)
+    #[argh(switch)]
+    pub reverse_all: bool,
+    /// name servers to ask, address or address:port, separated by commas
+    #[argh(option, arg_name = "servers")]
+    pub dns_servers: Option<String>,
+
+    // Ports.
+    /// ports to scan (-p)
+    #[argh(option, arg_name = "ports")]
+    pub ports: Option<String>,
+    /// ports to leave out
+    #[argh(option, arg_name = "ports")]
+    pub exclude_ports: Option<String>,
+    /// the 100 most common ports (-F)
+    #[argh(switch)]
+    pub fast: bool,
+    /// the N most common ports
+    #[argh(option, arg_name = "n")]
+    pub top_ports: Option<String>,
+    /// ports in ascending order (-r)
+    #[argh(switch)]
+    pub sequential: bool,
+
+    // Scan.
+    /// connect scan (-sT)
+    #[argh(switch)]
+    pub scan_connect: bool,
+    /// no discovery: scan every target (-Pn)
+    #[argh(switch)]
+    pub no_ping: bool,
+    /// timing template 0 to 5 or its name (-T)
+    #[argh(option, arg_name = "0-5")]
+    pub timing: Option<String>,
+    /// connections kept under way at least
+    #[argh(option, arg_name = "n")]
+    pub min_parallelism: Option<String>,
+    /// connections under way at most
+    #[argh(option, arg_name = "n")]
+    pub max_parallelism: Option<String>,
+    /// sockets open at most
+    #[argh(option, arg_name = "n")]
+    pub max_sockets: Option<String>,
+    /// connections begun per second at most
+    #[argh(option, arg_name = "rate")]
+    pub max_rate: Option<String>,
+    /// time for one host
+    #[argh(option, arg_name = "time")]
+    pub host_timeout: Option<String>,
+    /// wait for the first answer of a host
+    #[argh(option, arg_name = "time")]
+    pub connect_timeout: Option<String>,
+    /// nmap's name of the connect timeout
+    #[argh(option, arg_name = "time")]
+    pub initial_rtt_timeout: Option<String>,
+    /// shortest adapted wait
+    #[argh(option, arg_name = "time")]
+    pub min_rtt_timeout: Option<String>,
+    /// longest adapted wait
+    #[argh(option, arg_name = "time")]
+    pub max_rtt_timeout: Option<String>,
+    /// tries after the first
+    #[argh(option, arg_name = "n")]
+    pub max_retries: Option<String>,
+    /// pause between two connections to one host
+    #[argh(option, arg_name = "time")]
+    pub scan_delay: Option<String>,
+    /// accepted without effect
+    #[argh(option, arg_name = "n")]
+    pub min_hostgroup: Option<String>,
+    /// accepted without effect
+    #[argh(option, arg_name = "n")]
+    pub max_hostgroup: Option<String>,
+
+    // Scripts.
+    /// the scripts of category default (-sC)
+    #[argh(switch)]
+    pub script_default: bool,
+    /// scripts to run: names, categories, patterns, expressions
+    #[argh(option, arg_name = "expr")]
+    pub script: Vec<String>,
+    /// arguments for scripts, name=value separated by commas
+    #[argh(option, arg_name = "args")]
+    pub script_args: Vec<String>,
+    /// file with arguments for scripts
+    #[argh(option, arg_name = "file")]
+    pub script_args_file: Vec<String>,
+    /// describe scripts and stop
+    #[argh(option, arg_name = "expr")]
+    pub script_help: Vec<String>,
+    /// directory with further scripts
+    #[argh(option, arg_name = "dir")]
+    pub script_dir: Vec<String>,
+    /// show what scripts send and receive
+    #[argh(switch)]
+    pub script_trace: bool,
+    /// accepted: never needed
+    #[argh(switch)]
+    pub script_updatedb: bool,
+    /// script instances alive at once
+    #[argh(option, arg_name = "n")]
+    pub max_script_instances: Option<String>,
+
+    // Budgets of one script instance.
+    /// wall time
+    #[argh(option, arg_name = "time")]
+    pub script_timeout: Option<String>,
+    /// operations of the interpreter
+    #[argh(option, arg_name = "n")]
+    pub script_max_operations: Option<String>,
+    /// memory
+    #[argh(option, arg_name = "size")]
+    pub script_max_memory: Option<String>,
+    /// output
+    #[argh(option, arg_name = "size")]
+    pub script_max_output: Option<String>,
+    /// bytes sent and received
+    #[argh(option, arg_name = "size")]
+    pub script_max_bytes: Option<String>,
+    /// sockets open at once
+    #[argh(option, arg_name = "n")]
+    pub script_max_sockets: Option<String>,
+    /// one network operation
+    #[argh(option, arg_name = "time")]
+    pub script_operation_timeout: Option<String>,
+
+    // Output.
+    /// text (-oN)
+    #[argh(option, arg_name = "file")]
+    pub output_normal: Vec<String>,
+    /// XML in nmap's shape (-oX)
+    #[argh(option, arg_name = "file")]
+    pub output_xml: Vec<String>,
+    /// one line a host (-oG)
+    #[argh(option, arg_name = "file")]
+    pub output_grepable: Vec<String>,
+    /// JSON Lines (-oJ)
+    #[argh(option, arg_name = "file")]
+    pub output_json: Vec<String>,
+    /// all four formats, BASE.nmap .xml .gnmap .jsonl (-oA)
+    #[argh(option, arg_name = "base")]
+    pub output_all: Vec<String>,
+    /// JSON Lines on stdout, as -oJ -
+    #[argh(switch)]
+    pub json: bool,
+    /// show open ports only
+    #[argh(switch)]
+    pub open: bool,
+    /// show why a port has its state
+    #[argh(switch)]
+    pub reason: bool,
+    /// more detail, repeatable (-v)
+    #[argh(switch)]
+    pub verbose: u8,
+    /// debug messages, repeatable (-d)
+    #[argh(switch)]
+    pub debug: u8,
+    /// auto, always or never
+    #[argh(option, arg_name = "when")]
+    pub color: Option<String>,
+
+    // The rest.
+    /// seed of every random choice
+    #[argh(option, arg_name = "n")]
+    pub seed: Option<String>,
+    /// exit code 0 even if something planned was not done
+    #[argh(switch)]
+    pub allow_incomplete: bool,
+    /// accepted without effect: no keys are read
+    #[argh(switch)]
+    pub noninteractive: bool,
+    /// accepted without effect
+    #[argh(switch)]
+    pub privileged: bool,
+    /// accepted without effect
+    #[argh(switch)]
+    pub unprivileged: bool,
+    /// version and nothing else (-V)
+    #[argh(switch)]
+    pub version: bool,
+}

@@ -1,0 +1,107 @@
+//! The command line: from the words typed to typed settings, in two stages.
+//!
+//! [`normalise`] rewrites nmap's habits into long options, argh reads them into [`flags::Flags`] (what was typed), and
+//! the second stage makes [`Settings`] of them (what it means, resolved once): one small struct for each room.
+//!
+//! Never here: reading a file, the clock or the environment; opening anything; target, port or script expressions (they
+//! stay text, their rooms read them); printing and exiting.
+
+pub mod flags;
+mod help;
+mod nearest;
+pub mod normalise;
+mod refused;
+mod resolve;
+pub mod settings;
+mod spelling;
+mod timing;
+mod usage;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+pub use settings::{
+    Color, Destination, Family, Format, NameSettings, PortSettings, ReportSettings, ScanSettings, ScriptSettings,
+    Settings, Source, TargetSettings,
+};
+pub use usage::UsageError;
+
+use flags::Flags;
+use normalise::{Role, Word};
+
+/// What the user asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Print this and end well.
+    Help(String),
+    /// Print this and end well.
+    Version(String),
+    /// Nothing to do: print this and end well (`--script-updatedb` alone).
+    Notice(String),
+    /// Describe scripts.
+    ScriptHelp(ScriptHelp),
+    /// Scan.
+    Run(Box<Settings>),
+}
+
+/// `--script-help`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptHelp {
+    /// Selection expressions, at least one.
+    pub select: Vec<String>,
+    /// Directories with further scripts.
+    pub dirs: Vec<PathBuf>,
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+/// Reads a command line, without the program's name.
+pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
+    let words = normalise::normalise(args)?;
+    if let Some(last) = words.last().filter(|last| last.role == Role::Option) {
+        match last.text.as_str() {
+            "--help" => return Ok(Command::Help(help::TEXT.to_owned())),
+            "--version" => return Ok(Command::Version(format!("sonde {}\n", env!("CARGO_PKG_VERSION")))),
+            _ => {}
+        }
+    }
+    let flags = read(&words)?;
+    resolve::resolve(&words, &flags, args_line(args))
+}
+
+/// Hands the words to argh, targets last, so that none can be taken for an option.
+fn read(words: &[Word]) -> Result<Flags, UsageError> {
+    let text = |word: &&Word, target: bool| (word.role == Role::Target) == target;
+    let options = words.iter().filter(|word| text(word, false));
+    let targets = words.iter().filter(|word| text(word, true));
+    let args: Vec<&str> =
+        options.map(|word| word.text.as_str()).chain(["--"]).chain(targets.map(|word| word.text.as_str())).collect();
+    Flags::from_args(&["sonde"], &args).map_err(|exit| {
+        let what = exit.output.lines().next().unwrap_or("the command line cannot be read");
+        UsageError::new(usage::quote(what), "compare the command line with the help")
+    })
+}
+
+/// The command line as a shell would read it again: words that need it are in single quotes.
+fn args_line(args: &[OsString]) -> String {
+    let mut line = String::from("sonde");
+    for arg in args {
+        let arg = arg.to_string_lossy();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+        line.push(' ');
+        if !arg.is_empty() && arg.chars().all(plain) {
+            line.push_str(&arg);
+        } else {
+            line.push('\'');
+            line.push_str(&arg.replace('\'', r"'\''"));
+            line.push('\'');
+        }
+    }
+    line
+}

@@ -1,0 +1,194 @@
+//! What the command line means: a small struct for each room, resolved once.
+//!
+//! Expressions of targets, ports and scripts stay text; the rooms that own their grammar read them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::Limits;
+
+/// Everything a scan is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// What to scan.
+    pub targets: TargetSettings,
+    /// Which ports.
+    pub ports: PortSettings,
+    /// Name lookup.
+    pub names: NameSettings,
+    /// How to scan.
+    pub scan: ScanSettings,
+    /// Which scripts, and what they may use up.
+    pub scripts: ScriptSettings,
+    /// What to write, and where.
+    pub report: ReportSettings,
+    /// Seed of every random choice; none: taken from the system.
+    pub seed: Option<u64>,
+    /// Exit code 0 even if something planned was not done.
+    pub allow_incomplete: bool,
+    /// Remarks for the user, one line each: accepted options without effect.
+    pub notes: Vec<String>,
+    /// The command line as typed, quoted for a shell, beginning with `sonde`.
+    pub args_line: String,
+}
+
+/// What to scan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetSettings {
+    /// Target expressions of the command line, none empty.
+    pub specs: Vec<String>,
+    /// Files with further expressions; stdin at most once.
+    pub list_files: Vec<Source>,
+    /// Excluded expressions, as given: comma lists in `target`'s grammar.
+    pub exclude: Vec<String>,
+    /// Files with excluded expressions.
+    pub exclude_files: Vec<PathBuf>,
+    /// Scan an address once even if several targets name it.
+    pub unique: bool,
+    /// Scan every address of a name.
+    pub resolve_all: bool,
+    /// The preferred family of a name's addresses; none: as the resolver orders them.
+    pub family: Option<Family>,
+}
+
+/// Where a list comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `-`
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+/// An address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// `-4`
+    V4,
+    /// `-6`
+    V6,
+}
+
+/// Which ports. All unset: the default selection of the scan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PortSettings {
+    /// Port expression of `-p`; never together with `fast`.
+    pub expression: Option<String>,
+    /// Port expression of `--exclude-ports`.
+    pub exclude: Option<String>,
+    /// The most common so many, of those in `expression` if both are given; never together with `fast`.
+    pub top: Option<u16>,
+    /// The 100 most common.
+    pub fast: bool,
+    /// Ascending order was asked for.
+    pub sequential: bool,
+}
+
+/// Name lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameSettings {
+    /// Look up the names of hosts that are up; off with `-n`.
+    pub reverse: bool,
+    /// Look up the names of hosts that are down as well (`-R`); implies `reverse`.
+    pub reverse_down: bool,
+    /// Servers to ask; empty: the system's.
+    pub dns_servers: Vec<SocketAddr>,
+}
+
+/// How to scan. Times and counts have passed `-T` and the user's own options; `min <= connect <= max` holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanSettings {
+    /// Wait for an answer while nothing is known of a host's round trip time.
+    pub connect_timeout: Duration,
+    /// Shortest wait the measured round trip time may lead to.
+    pub min_rtt_timeout: Duration,
+    /// Longest wait the measured round trip time may lead to.
+    pub max_rtt_timeout: Duration,
+    /// Tries after the first.
+    pub max_retries: u32,
+    /// Sockets open at once at most; none: as the system allows.
+    pub max_sockets: Option<u32>,
+    /// Connections begun per second at most, above zero.
+    pub max_rate: Option<f64>,
+    /// Connections kept under way at least.
+    pub min_parallelism: Option<u32>,
+    /// Connections under way at most; none: as the scan finds right.
+    pub max_parallelism: Option<u32>,
+    /// Time for one host.
+    pub host_timeout: Option<Duration>,
+    /// Pause between two probes of one host.
+    pub scan_delay: Duration,
+    /// Treat every target as up.
+    pub skip_discovery: bool,
+}
+
+/// Which scripts, and what they may use up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptSettings {
+    /// Selection expressions; `-sC` has added `default`. Empty: no scripts.
+    pub select: Vec<String>,
+    /// Arguments as given, one text an option.
+    pub args: Vec<String>,
+    /// Files with arguments.
+    pub args_files: Vec<PathBuf>,
+    /// Directories with further scripts.
+    pub dirs: Vec<PathBuf>,
+    /// Show what scripts send and receive.
+    pub trace: bool,
+    /// Instances alive at once at most; none: the scheduler's own limit.
+    pub max_instances: Option<u32>,
+    /// Budgets of an instance.
+    pub limits: Limits,
+}
+
+/// What to write, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSettings {
+    /// At least one; at most one goes to stdout; no destination twice.
+    pub outputs: Vec<(Format, Destination)>,
+    /// Show open ports only.
+    pub open_only: bool,
+    /// Show why a port has its state.
+    pub reason: bool,
+    /// Verbosity, at least the debug level.
+    pub verbose: u8,
+    /// Debug level.
+    pub debug: u8,
+    /// Whether text on a terminal is coloured.
+    pub color: Color,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text for people.
+    Normal,
+    /// XML in nmap's shape.
+    Xml,
+    /// One line a host.
+    Grepable,
+    /// JSON Lines.
+    Json,
+}
+
+/// Where a report goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// `-`
+    Stdout,
+    /// A file, to be created or replaced.
+    File(PathBuf),
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Color {
+    /// On a terminal, unless the environment objects.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}

@@ -1,0 +1,460 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use argh::ArgsInfo;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::Limits;
+
+/// Splits at blanks; single quotes hold blanks together.
+fn args(line: &str) -> Vec<OsString> {
+    let mut args: Vec<OsString> = Vec::new();
+    for (index, part) in line.split('\'').enumerate() {
+        if index % 2 == 1 {
+            args.push(part.into());
+        } else {
+            args.extend(part.split_whitespace().map(OsString::from));
+        }
+    }
+    args
+}
+
+fn settings(line: &str) -> Settings {
+    match parse(&args(line)) {
+        Ok(Command::Run(settings)) => *settings,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+/// The two lines of the error of a wrong command line.
+fn error(line: &str) -> String {
+    match parse(&args(line)) {
+        Err(error) => format!("{} | {}", error.what, error.remedy),
+        Ok(command) => panic!("{line}: {command:?}"),
+    }
+}
+
+fn file(name: &str) -> Destination {
+    Destination::File(name.into())
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What a bare target means.
+fn usual() -> Settings {
+    Settings {
+        targets: TargetSettings { specs: vec!["host".to_owned()], ..TargetSettings::default() },
+        ports: PortSettings::default(),
+        names: NameSettings { reverse: true, reverse_down: false, dns_servers: Vec::new() },
+        scan: ScanSettings {
+            connect_timeout: ms(1_000),
+            min_rtt_timeout: ms(100),
+            max_rtt_timeout: ms(10_000),
+            max_retries: 10,
+            max_sockets: None,
+            max_rate: None,
+            min_parallelism: None,
+            max_parallelism: None,
+            host_timeout: None,
+            scan_delay: Duration::ZERO,
+            skip_discovery: false,
+        },
+        scripts: ScriptSettings {
+            select: Vec::new(),
+            args: Vec::new(),
+            args_files: Vec::new(),
+            dirs: Vec::new(),
+            trace: false,
+            max_instances: None,
+            limits: Limits::default(),
+        },
+        report: ReportSettings {
+            outputs: vec![(Format::Normal, Destination::Stdout)],
+            open_only: false,
+            reason: false,
+            verbose: 0,
+            debug: 0,
+            color: Color::Auto,
+        },
+        seed: None,
+        allow_incomplete: false,
+        notes: Vec::new(),
+        args_line: "sonde host".to_owned(),
+    }
+}
+
+type Change = fn(&mut Settings);
+
+#[test]
+fn options_change_what_they_say_and_nothing_else() {
+    let cases: &[(&str, Change)] = &[
+        ("host", |_| ()),
+        ("-sT host --noninteractive --unprivileged", |_| ()),
+        ("host 192.0.2.0/28 -iL a -iL -", |s| {
+            s.targets.specs.push("192.0.2.0/28".to_owned());
+            s.targets.list_files = vec![Source::File("a".into()), Source::Stdin];
+        }),
+        ("--exclude a,b --exclude c --excludefile d --unique --resolve-all -6 host", |s| {
+            s.targets.exclude = vec!["a,b".to_owned(), "c".to_owned()];
+            s.targets.exclude_files = vec!["d".into()];
+            s.targets.unique = true;
+            s.targets.resolve_all = true;
+            s.targets.family = Some(Family::V6);
+        }),
+        ("-4 host", |s| s.targets.family = Some(Family::V4)),
+        ("-- host -x help", |s| s.targets.specs.extend(["-x".to_owned(), "help".to_owned()])),
+        ("-n host", |s| s.names.reverse = false),
+        ("-R --dns-servers 127.0.0.1:5353 host", |s| {
+            s.names.reverse_down = true;
+            s.names.dns_servers = vec![SocketAddr::from(([127, 0, 0, 1], 5353))];
+        }),
+        ("-p T:22,80-90 --exclude-ports 85 --top-ports 5 -r host", |s| {
+            s.ports.expression = Some("T:22,80-90".to_owned());
+            s.ports.exclude = Some("85".to_owned());
+            s.ports.top = Some(5);
+            s.ports.sequential = true;
+        }),
+        ("-F -Pn host", |s| {
+            s.ports.fast = true;
+            s.scan.skip_discovery = true;
+        }),
+        ("--min-parallelism 2 --max-parallelism 9 --max-sockets 50 --max-rate 2 --max-retries 0 host", |s| {
+            s.scan.min_parallelism = Some(2);
+            s.scan.max_parallelism = Some(9);
+            s.scan.max_sockets = Some(50);
+            s.scan.max_rate = Some(2.0);
+            s.scan.max_retries = 0;
+        }),
+        ("--host-timeout 5m --scan-delay 20ms host", |s| {
+            s.scan.host_timeout = Some(ms(300_000));
+            s.scan.scan_delay = ms(20);
+        }),
+        ("-sC --script 'a and b' --script c host", |s| {
+            s.scripts.select = vec!["default".to_owned(), "a and b".to_owned(), "c".to_owned()];
+        }),
+        (
+            "--script a --script-args x=1 --script-args y=2 --script-args-file f --script-dir g --script-trace host",
+            |s| {
+                s.scripts.select = vec!["a".to_owned()];
+                s.scripts.args = vec!["x=1".to_owned(), "y=2".to_owned()];
+                s.scripts.args_files = vec!["f".into()];
+                s.scripts.dirs = vec!["g".into()];
+                s.scripts.trace = true;
+            },
+        ),
+        ("--script-timeout 1s --script-max-operations 5m --script-max-memory 1m --script-max-output 2k host", |s| {
+            s.scripts.limits.wall = ms(1_000);
+            s.scripts.limits.operations = 5_000_000;
+            s.scripts.limits.memory = 1 << 20;
+            s.scripts.limits.output = 2_048;
+        }),
+        (
+            "--script-max-bytes 3g --script-max-sockets 4 --script-operation-timeout 2 --max-script-instances 7 host",
+            |s| {
+                s.scripts.limits.bytes = 3 << 30;
+                s.scripts.limits.sockets = 4;
+                s.scripts.limits.operation_timeout = ms(2_000);
+                s.scripts.max_instances = Some(7);
+            },
+        ),
+        ("--open --reason -vv -d --color never host", |s| {
+            s.report.open_only = true;
+            s.report.reason = true;
+            s.report.verbose = 2;
+            s.report.debug = 1;
+            s.report.color = Color::Never;
+        }),
+        ("-d3 host", |s| (s.report.verbose, s.report.debug) = (3, 3)),
+        ("--seed 0x10 --allow-incomplete host", |s| {
+            s.seed = Some(16);
+            s.allow_incomplete = true;
+        }),
+    ];
+    for (line, change) in cases {
+        let mut expected = usual();
+        change(&mut expected);
+        let mut found = settings(line);
+        expected.args_line.clone_from(&found.args_line);
+        found.notes.clear();
+        assert_eq!(found, expected, "{line}");
+    }
+}
+
+#[test]
+fn reports_go_where_they_are_sent() {
+    let cases: &[(&str, &[(Format, Destination)])] = &[
+        ("-oX - host", &[(Format::Xml, Destination::Stdout)]),
+        ("--json host", &[(Format::Json, Destination::Stdout)]),
+        ("-oJ - -oN a host", &[(Format::Normal, file("a")), (Format::Json, Destination::Stdout)]),
+        ("-oN - host", &[(Format::Normal, Destination::Stdout)]),
+        (
+            "-oGa -oXb host",
+            &[(Format::Normal, Destination::Stdout), (Format::Xml, file("b")), (Format::Grepable, file("a"))],
+        ),
+        (
+            "-oA s host",
+            &[
+                (Format::Normal, Destination::Stdout),
+                (Format::Normal, file("s.nmap")),
+                (Format::Xml, file("s.xml")),
+                (Format::Grepable, file("s.gnmap")),
+                (Format::Json, file("s.jsonl")),
+            ],
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(settings(line).report.outputs, *expected, "{line}");
+    }
+}
+
+#[test]
+fn templates_fill_what_the_user_left_open() {
+    let waits = |line: &str| {
+        let scan = settings(line).scan;
+        (scan.min_rtt_timeout, scan.connect_timeout, scan.max_rtt_timeout)
+    };
+    for (line, shortest, first, longest) in [
+        ("-T0 host", 100, 300_000, 300_000),
+        ("-T1 host", 100, 15_000, 15_000),
+        ("-T2 host", 100, 1_000, 10_000),
+        ("-T normal host", 100, 1_000, 10_000),
+        ("-T4 host", 100, 500, 1_250),
+        ("-Tinsane host", 50, 250, 300),
+        ("-T5 --connect-timeout 2s host", 50, 2_000, 2_000),
+        ("--initial-rtt-timeout 50ms host", 50, 50, 10_000),
+        ("--max-rtt-timeout 200ms host", 100, 200, 200),
+        ("--max-rtt-timeout 20ms host", 20, 20, 20),
+        ("--min-rtt-timeout 20s host", 20_000, 20_000, 20_000),
+    ] {
+        assert_eq!(waits(line), (ms(shortest), ms(first), ms(longest)), "{line}");
+    }
+    let polite = settings("-T2 host").scan;
+    assert_eq!((polite.scan_delay, polite.max_parallelism, polite.max_retries), (ms(400), Some(1), 10));
+    let polite = settings("-T2 --scan-delay 0 --min-parallelism 4 host").scan;
+    assert_eq!((polite.scan_delay, polite.max_parallelism), (Duration::ZERO, Some(4)));
+    let insane = settings("-T5 host");
+    assert_eq!((insane.scan.max_retries, insane.scan.host_timeout), (2, Some(ms(900_000))));
+    assert_eq!(insane.scripts.limits.wall, Limits::default().wall, "a hasty template never lengthens a budget");
+    assert_eq!(settings("-T5 --host-timeout 1h host").scan.host_timeout, Some(ms(3_600_000)));
+}
+
+#[test]
+fn accepted_options_without_effect_are_remarked_on_once() {
+    for (line, notes) in [
+        ("-n host", vec![]),
+        (
+            "--min-hostgroup 4 --max-hostgroup 8 host",
+            vec!["--min-hostgroup has no effect: hosts are not grouped, each moves on by itself"],
+        ),
+        (
+            "--max_hostgroup 8 host",
+            vec!["--max_hostgroup has no effect: hosts are not grouped, each moves on by itself"],
+        ),
+        ("--privileged host", vec!["--privileged has no effect: the connect scan needs no privileges"]),
+        ("--script-updatedb host", vec!["--script-updatedb is not needed: scripts are read anew at every start"]),
+        (
+            "--script-args a=1 --script-trace host",
+            vec!["--script-args has no effect: no script is chosen; use -sC or --script"],
+        ),
+        ("-oN scan-%D.txt host", vec!["the file name 'scan-%D.txt' is used as it stands: no date is put in"]),
+    ] {
+        assert_eq!(settings(line).notes, notes, "{line}");
+    }
+}
+
+#[test]
+fn wrong_values_and_conflicts_are_named() {
+    for (line, expected) in [
+        ("", "no targets given | name hosts, addresses or networks, or a list with -iL <file>"),
+        ("-n", "no targets given | name hosts, addresses or networks, or a list with -iL <file>"),
+        ("''", "a target is empty | check the quotes and variables of the command line"),
+        ("-n -R host", "-n and -R contradict each other | leave out -n or -R"),
+        ("-6 -4 host", "-4 and -6 contradict each other | leave out -4 or -6"),
+        ("-F -p80 host", "-F and -p contradict each other | leave out -F or -p"),
+        ("-F --top-ports 5 host", "-F and --top-ports contradict each other | leave out -F or --top-ports"),
+        ("-p '' host", "-p '': the value is empty | write a value, or leave the option out"),
+        ("--top-ports 0 host", "--top-ports '0': zero is not usable | write at least 1"),
+        ("--top-ports 70000 host", "--top-ports '70000': more than there are ports | write 1 to 65535"),
+        ("--top-ports x host", "--top-ports 'x': not a whole number | write digits only, such as 100"),
+        ("-iL - -iL - host", "-iL - is given twice | read stdin once"),
+        (
+            "--excludefile - host",
+            "--excludefile '-': stdin cannot be used here | write a file name; only -iL reads stdin",
+        ),
+        (
+            "-T9 host",
+            "-T '9': no timing template | write 0 to 5, or paranoid, sneaky, polite, normal, aggressive, insane",
+        ),
+        (
+            "--host_timeout 5x host",
+            "--host_timeout '5x': not a time | write a time such as 500ms, 30s, 5m or 1h; a bare number is seconds",
+        ),
+        (
+            "--host-timeout 0 host",
+            "--host-timeout '0': zero is not a usable time | write a longer time such as 500ms or 30s",
+        ),
+        (
+            "--connect-timeout 9999h host",
+            "--connect-timeout '9999h': longer than a year | write a time such as 500ms, 30s, 5m or 1h",
+        ),
+        (
+            "--max-rate 0 host",
+            "--max-rate '0': zero is not a usable rate | write a number per second such as 100 or 0.5",
+        ),
+        ("--max-rate -5 host", "--max-rate '-5': not a rate | write a number per second such as 100 or 0.5"),
+        ("--max-sockets 99999999999 host", "--max-sockets '99999999999': too large | write a smaller number"),
+        (
+            "--min-parallelism 9 --max-parallelism 2 host",
+            "--min-parallelism is above --max-parallelism | lower --min-parallelism or raise --max-parallelism",
+        ),
+        (
+            "--min-parallelism 9 --max-sockets 2 host",
+            "--min-parallelism is above --max-sockets | lower --min-parallelism or raise --max-sockets",
+        ),
+        (
+            "--min-hostgroup 9 --max-hostgroup 2 host",
+            "--min-hostgroup is above --max-hostgroup | lower --min-hostgroup or raise --max-hostgroup",
+        ),
+        (
+            "--min-rtt-timeout 2s --max-rtt-timeout 1s host",
+            "--min-rtt-timeout is above --max-rtt-timeout | lower --min-rtt-timeout or raise --max-rtt-timeout",
+        ),
+        (
+            "--connect-timeout 2s --max-rtt-timeout 1s host",
+            "--connect-timeout is above --max-rtt-timeout | lower --connect-timeout or raise --max-rtt-timeout",
+        ),
+        (
+            "--connect-timeout 2s --initial-rtt-timeout 1s host",
+            "--connect-timeout and --initial-rtt-timeout contradict each other | leave out --connect-timeout or --initial-rtt-timeout",
+        ),
+        ("--script-max-memory 0 host", "--script-max-memory '0': zero is not usable | write at least 1"),
+        (
+            "--script-max-memory lots host",
+            "--script-max-memory 'lots': not a size | write bytes, or a size such as 64k, 16m or 1g",
+        ),
+        (
+            "--script-timeout 0 host",
+            "--script-timeout '0': zero is not a usable time | write a longer time such as 500ms or 30s",
+        ),
+        (
+            "--dns-servers ns host",
+            "--dns-servers 'ns': not a list of name servers | write addresses such as 192.0.2.53 or [2001:db8::53]:5353",
+        ),
+        ("--color blue host", "--color 'blue': no choice of colour | write auto, always or never"),
+        ("--seed x host", "--seed 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal"),
+        ("-oX - --json host", "two reports go to stdout | give all but one of them a file name"),
+        ("-oX a -oN a host", "two reports go to the file 'a' | give each a file of its own"),
+        ("-oA - host", "-oA '-': four reports cannot share stdout | write a base name, or use -oX - or --json"),
+        ("-oX '' host", "-oX '': the value is empty | write a value, or leave the option out"),
+        (
+            "--script-help a -oX f",
+            "--script-help writes to stdout only | use --json for JSON, and the shell's > for a file",
+        ),
+    ] {
+        assert_eq!(error(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn some_command_lines_do_not_scan() {
+    assert!(matches!(parse(&args("-sC -h --nonsense")), Ok(Command::Help(text)) if text.starts_with("sonde: ")));
+    assert_eq!(parse(&args("--version")), Ok(Command::Version(format!("sonde {}\n", env!("CARGO_PKG_VERSION")))));
+    assert!(matches!(parse(&args("--script-updatedb")), Ok(Command::Notice(text)) if text.contains("not needed")));
+    let help = ScriptHelp { select: vec!["http-*".to_owned(), "b".to_owned()], dirs: vec!["d".into()], json: true };
+    let line = args("--script-help http-* --script-help b --script-dir d --json");
+    assert_eq!(parse(&line), Ok(Command::ScriptHelp(help)));
+    assert!(settings("--script broadcast-listen").targets.specs.is_empty(), "scripts may run without targets");
+}
+
+#[test]
+fn the_command_line_is_kept_for_the_report() {
+    let line = [OsString::from("-p80"), OsString::from("--script"), OsString::from("a or 'b'"), OsString::from("host")];
+    let found = parse(&line).ok().and_then(|command| match command {
+        Command::Run(settings) => Some(settings.args_line),
+        _ => None,
+    });
+    assert_eq!(found.as_deref(), Some(r"sonde -p80 --script 'a or '\''b'\''' host"));
+}
+
+/// Whether the help explains this option: the word stands alone, not as the beginning of a longer one.
+fn in_help(word: &str) -> bool {
+    help::TEXT.split(|c: char| c.is_whitespace() || c == ',' || c == ';').any(|found| found == word)
+}
+
+#[test]
+fn every_option_is_documented_and_in_the_help() {
+    for flag in Flags::get_args_info().flags {
+        assert!(!flag.description.is_empty(), "{}", flag.long);
+        let spelled = spelling::canonical(flag.long);
+        // The templates are shown as -T0 to -T5.
+        let shown = if spelled == "-T" { "-T0".to_owned() } else { spelled };
+        assert!(in_help(&shown), "{} as {shown}", flag.long);
+    }
+}
+
+#[test]
+fn the_help_mentions_nothing_else_and_fits() {
+    let known = |word: &str| {
+        let name = word.trim_start_matches('-');
+        Flags::get_args_info().flags.iter().any(|flag| flag.long == word)
+            || (!word.starts_with("--") && normalise::normalise(&[word.into(), "x".into()]).is_ok())
+            || name.is_empty()
+    };
+    for line in help::TEXT.lines() {
+        assert!(line.chars().count() <= 80 && line.is_ascii(), "{line}");
+        for word in line.split(|c: char| c.is_whitespace() || c == ',' || c == ';' || c == ')') {
+            if word.starts_with('-') {
+                assert!(known(word.trim_end_matches([':', '.'])), "{word}");
+            }
+        }
+    }
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "130 "] {
+        assert!(help::TEXT.contains(&format!("\n  {code}")), "{code}");
+    }
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    let longs: Vec<String> = Flags::get_args_info().flags.iter().map(|flag| flag.long.to_owned()).collect();
+    let shorts = spelling::SPELLINGS.iter().map(|spelling| format!("-{}", spelling.word)).collect::<Vec<_>>();
+    let values = ["-", "--", "0", "80", "1s", "5k", "", "=", "a=b", "host", "-1024", "T:1-", "'", "%D"];
+    prop_oneof![
+        proptest::sample::select(longs),
+        proptest::sample::select(shorts),
+        proptest::sample::select(values.map(str::to_owned).to_vec()),
+        "-{0,3}[a-zA-Z0-9=_é-]{0,8}",
+        any::<String>(),
+    ]
+}
+
+fn argument() -> impl Strategy<Value = OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    prop_oneof![
+        9 => proptest::collection::vec(fragment(), 1..3).prop_map(|parts| OsString::from(parts.concat())),
+        1 => proptest::collection::vec(any::<u8>(), 0..12).prop_map(OsString::from_vec),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_command_line_panics_and_errors_are_short_lines(args in proptest::collection::vec(argument(), 0..8)) {
+        if let Err(error) = parse(&args) {
+            prop_assert!(!error.what.is_empty() && !error.remedy.is_empty());
+            for line in [&error.what, &error.remedy] {
+                prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+                prop_assert!(line.chars().count() < 1000, "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn argh_reads_whatever_the_normaliser_writes(args in proptest::collection::vec(argument(), 0..8)) {
+        if let Ok(words) = normalise::normalise(&args)
+            && words.last().is_none_or(|last| last.text != "--help")
+        {
+            prop_assert!(read(&words).is_ok(), "{words:?}");
+        }
+    }
+}
