@@ -1,17 +1,19 @@
 //! What of a hostile string may enter which document.
 //!
-//! Three documents take back what they were given: XML attributes and text (but for characters XML 1.0 has no way to hold) and JSON. The
-//! two plain ones are for terminals and `cut`, and mark what they keep out as `\xHH` or `\u{hhhh}`.
+//! Three documents take back what they were given: XML attributes and text (but for characters XML 1.0 has no way to
+//! hold) and JSON. The two plain ones are for terminals and `cut`, and mark what they keep out as `\xHH` or
+//! `\u{hhhh}`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a terminal may act on `c`, or show what follows as something else: C0, DEL, C1, line separators, bidirectional
-/// overrides and isolates (UAX #9), interlinear annotation, tags, byte order mark.
+/// Whether a terminal may act on `c`, or show what follows as something else: C0, DEL, C1, line separators,
+/// bidirectional overrides and isolates (UAX #9), interlinear annotation, tags, byte order mark, noncharacters.
 fn is_hazard(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{fdd0}'..='\u{fdef}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || c as u32 & 0xfffe == 0xfffe
 }
 
 /// Whether XML 1.0 can hold `c` at all (production 2, `Char`).
@@ -42,18 +44,19 @@ pub(super) fn grepable(text: &str) -> String {
     terminal(text).replace('/', "|")
 }
 
-/// The value of an XML attribute. Line ends and tabs survive attribute-value normalization (XML 1.0, 3.3.3) as references.
+/// The value of an XML attribute. Line ends and tabs are references, which attribute-value normalization leaves alone
+/// (XML 1.0, 3.3.3).
 pub(super) fn xml_attribute(text: &str) -> String {
-    xml(text, |c| matches!(c, '\t' | '\n' | '\r'))
+    xml(text, false)
 }
 
-/// XML character data.
+/// XML character data: line ends stay.
 pub(super) fn xml_text(text: &str) -> String {
-    xml(text, |c| c == '\r')
+    xml(text, true)
 }
 
 /// Hazards XML can hold become references: readers get them back, a terminal showing the document does not get them.
-fn xml(text: &str, is_space_to_keep: impl Fn(char) -> bool) -> String {
+fn xml(text: &str, keeps_line_ends: bool) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {
@@ -61,9 +64,9 @@ fn xml(text: &str, is_space_to_keep: impl Fn(char) -> bool) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
-            '\t' | '\n' if !is_space_to_keep(c) => out.push(c),
+            '\n' if keeps_line_ends => out.push(c),
             _ if !is_xml_char(c) => push_marked(&mut out, c),
-            _ if is_hazard(c) || is_space_to_keep(c) => {
+            _ if is_hazard(c) => {
                 let _ = write!(out, "&#x{:x};", c as u32);
             }
             _ => out.push(c),
@@ -72,7 +75,8 @@ fn xml(text: &str, is_space_to_keep: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// A serialized JSON text with hazards as `\uXXXX`: beyond ASCII they occur only inside its strings, where the escape means the same.
+/// A serialized JSON text with hazards as `\uXXXX`: beyond ASCII they occur only inside its strings, where the escape
+/// means the same.
 pub(super) fn json(serialized: String) -> String {
     if !serialized.contains(is_hazard) {
         return serialized;
@@ -90,11 +94,13 @@ pub(super) fn json(serialized: String) -> String {
     out
 }
 
-/// Bytes as text: what is UTF-8 passes, every other byte is `\xHH`.
+/// Bytes as one line of text: what is UTF-8 and no control character passes, every other byte is `\xHH`.
 pub(super) fn bytes(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        out.push_str(chunk.valid());
+        for c in chunk.valid().chars() {
+            if c.is_ascii_control() { push_marked(&mut out, c) } else { out.push(c) }
+        }
         for byte in chunk.invalid() {
             let _ = write!(out, "\\x{byte:02x}");
         }
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_no_hazard() {
         let seen = terminal(HOSTILE);
-        assert_eq!(seen, "a\\x1b[31m\\u{9b}\\u{202e}\\x00\\x0d\\x0a\\x09<&>\"'é漢\u{ffff}");
+        assert_eq!(seen, "a\\x1b[31m\\u{9b}\\u{202e}\\x00\\x0d\\x0a\\x09<&>\"'é漢\\u{ffff}");
         assert!(!seen.contains(is_hazard));
     }
 
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn xml_keeps_what_it_can_hold() {
         assert_eq!(xml_attribute("\n\t\r\u{9b}\u{1}\u{ffff}"), "&#xa;&#x9;&#xd;&#x9b;\\x01\\u{ffff}");
-        assert_eq!(xml_text("\n\t\r<"), "\n\t&#xd;&lt;");
+        assert_eq!(xml_text("\n\t\r<"), "\n&#x9;&#xd;&lt;");
         assert!(!xml_attribute(HOSTILE).contains(is_hazard));
     }
 
@@ -136,12 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn every_character_is_safe_in_every_document() {
+        let all: String = ('\0'..=char::MAX).collect();
+        assert!(!terminal(&all).contains(is_hazard));
+        assert!(!grepable(&all).contains(|c| is_hazard(c) || c == '/'));
+        assert!(xml_attribute(&all).chars().all(|c| is_xml_char(c) && !is_hazard(c) && !matches!(c, '<' | '"')));
+        assert!(xml_text(&all).chars().all(|c| is_xml_char(c) && (c == '\n' || !is_hazard(c)) && c != '<'));
+        let value = serde_json::Value::String(all);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json(value.to_string())).unwrap(), value);
+    }
+
+    #[test]
     fn grepable_fields_hold_no_separator() {
         assert_eq!(grepable("a/b\tc"), "a|b\\x09c");
     }
 
     #[test]
     fn bytes_show_what_is_text() {
-        assert_eq!(bytes(b"ok\xff\xc3\xa9"), "ok\\xffé");
+        assert_eq!(bytes(b"ok\n\xff\xc3\xa9"), "ok\\x0a\\xffé");
     }
 }

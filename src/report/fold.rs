@@ -6,9 +6,9 @@ use crate::model::{Port, PortState, Reason};
 
 /// Splits ports into those to list and those to count.
 ///
-/// A state other than open is counted when more than 25 × (`verbose` + 1) + 20 × `debug` ports have it. What is listed keeps its
-/// order; what is counted comes per state and reason, largest count first. Folding changes indices, so it comes before any script
-/// result is tied to a port.
+/// A state other than open is counted when more than 25 × (`verbose` + 1) + 20 × `debug` ports have it. What is listed
+/// keeps its order; what is counted comes per state and reason, largest count first. Folding changes indices, so it
+/// comes before any script result is tied to a port.
 pub fn fold(ports: Vec<Port>, verbose: u8, debug: u8) -> (Vec<Port>, Vec<(PortState, Reason, usize)>) {
     let limit = 25 * (usize::from(verbose) + 1) + 20 * usize::from(debug);
     let mut by_state: BTreeMap<PortState, usize> = BTreeMap::new();

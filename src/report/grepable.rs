@@ -1,4 +1,5 @@
-//! Lines for `grep` and `cut`: a host's state, then its ports, fields behind tabs. Script results have no place in this format.
+//! Lines for `grep` and `cut`: a host's state, then its ports, fields behind tabs. Script results have no place in
+//! this format.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -1,7 +1,8 @@
 //! JSON Lines: one object a line, each complete on its own, types kept. `docs/report.schema.json` describes every line.
 //!
-//! What JSON has no type for: bytes are `{"bytes_hex": "00ff"}`, times RFC 3339 in UTC, durations seconds as a float, and a float that is
-//! no number one of the strings `NaN`, `inf`, `-inf`. A report without a `run_end` line did not come to its end.
+//! What JSON has no type for: bytes are `{"bytes_hex": "00ff"}`, times RFC 3339 in UTC, durations seconds as a float,
+//! and a float that is no number one of the strings `NaN`, `inf`, `-inf`. A report without a `run_end` line did not
+//! come to its end.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -18,7 +19,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// The JSON Lines report.
 #[derive(Debug, Default)]
-pub struct JsonLines {}
+pub struct JsonLines;
 
 impl Format for JsonLines {
     fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
@@ -39,7 +40,7 @@ impl Format for JsonLines {
 impl JsonLines {
     /// A JSON Lines report.
     pub fn new() -> JsonLines {
-        JsonLines::default()
+        JsonLines
     }
 }
 
@@ -135,10 +136,8 @@ fn script(result: &ScriptResult) -> Json {
 }
 
 fn failure(failure: &Failure) -> Json {
-    let position = failure
-        .position
-        .as_ref()
-        .map(|(file, line, column)| json!({"file": file, "line": line, "column": column}));
+    let position =
+        failure.position.as_ref().map(|(file, line, column)| json!({"file": file, "line": line, "column": column}));
     json!({
         "kind": failure.kind.name(),
         "class": failure.class,

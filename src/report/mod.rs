@@ -1,7 +1,8 @@
 //! Events in, documents out: what a run learned, as text, XML, JSON Lines and grepable lines.
 //!
-//! One trait ([`Format`]), one file per format. Formats know the values of `model` and nothing else: no file is opened here,
-//! no clock read, no terminal asked, nothing about sockets or the script engine. Writers and options come from the caller.
+//! One trait ([`Format`]), one file per format. Formats know the values of `model` and nothing else: no file is opened
+//! here, no clock read, no terminal asked, nothing about sockets or the script engine. Writers and options come from
+//! the caller.
 //!
 //! Every string in an event may have been chosen by a hostile peer; `escape` holds what each document lets through.
 
@@ -30,13 +31,14 @@ use crate::model::Event;
 
 /// One way of writing a run down.
 ///
-/// The events of a run come in order: `Start` first, `End` last. A format keeps only what it needs to close its document.
+/// The events of a run come in order: `Start` first, `End` last. A format keeps only what it needs to close its
+/// document.
 pub trait Format {
     /// Writes what `event` adds to the document. Errors are those of `out`.
     fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()>;
 
-    /// Completes the document where no `End` came and none will. Writes nothing when the document is complete, or was never
-    /// begun; formats whose lines stand alone have nothing to complete.
+    /// Completes the document where no `End` came and none will. Writes nothing when the document is complete, or was
+    /// never begun; formats whose lines stand alone have nothing to complete.
     fn abort(&mut self, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }

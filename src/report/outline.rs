@@ -23,14 +23,12 @@ pub(super) enum Outline {
 
 /// Lays out what a script returned. Hazards are still in it; the formats escape.
 pub(super) fn outline(value: &Value) -> Outline {
-    match scalar(value) {
-        Some(text) => Outline::Beside(text),
-        None => {
-            let mut lines = Vec::new();
-            nested(value, "", "", 0, &mut lines);
-            Outline::Below(lines)
-        }
+    if let Some(text) = scalar(value) {
+        return Outline::Beside(text);
     }
+    let mut lines = Vec::new();
+    nested(value, "", "", 0, &mut lines);
+    Outline::Below(lines)
 }
 
 /// The value as it is shown where it fits one line.

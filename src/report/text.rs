@@ -8,7 +8,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::{Format, escape::terminal, verdict, wording};
-use crate::model::{Ending, Event, Host, HostState, Port, PortState, Protocol, Reason, RunEnd, RunStart, ScriptResult, Totals};
+use crate::model::{
+    Ending, Event, Host, HostState, Port, PortState, Protocol, Reason, RunEnd, RunStart, ScriptResult, Totals,
+};
 
 /// What the text report shows. The default is the plain one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,7 +119,7 @@ impl Text {
         }
         self.not_listed(host, &listed, out)?;
         table::write(&host.ports, &listed, &results, self.options, out)?;
-        scripts::write("Host script results:", verdict::host_results(host), self.options, out)?;
+        scripts::write("\nHost script results:", verdict::host_results(host), self.options, out)?;
         writeln!(out)
     }
 

@@ -1,7 +1,8 @@
 //! The XML shape that nmap's consumers read (version 1.05 of that format), streamed and always closed.
 //!
-//! No document type and no stylesheet is named: neither is ours to ship. What the format has no place for (how an instance ended short, what
-//! it used) stands in a `table` with the key `sonde` inside its `script`, which readers take for script output.
+//! No document type and no stylesheet is named: neither is ours to ship. What the format has no place for (how an
+//! instance ended short, what it used) stands in a `table` with the key `sonde` inside its `script`, which readers
+//! take for script output.
 
 mod host;
 mod script;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 
 use super::{Page, script};
 use crate::model::{Host, Port, PortState, ScriptResult, Service};
@@ -20,7 +19,8 @@ pub(super) fn write(host: &Host, protocol: Option<&str>, page: &mut Page) -> io:
     let state = wording::host_state(host.state);
     page.empty("status", &[("state", state), ("reason", host.reason.name()), ("reason_ttl", "0")])?;
     let kind = if host.target.addr.is_ipv4() { "ipv4" } else { "ipv6" };
-    page.empty("address", &[("addr", &address(host)), ("addrtype", kind)])?;
+    // Without the zone, which readers do not take for part of an address.
+    page.empty("address", &[("addr", &host.target.addr.to_string()), ("addrtype", kind)])?;
     names(host, page)?;
     ports(host, protocol, page)?;
     script::write_all("hostscript", verdict::host_results(host), page)?;
@@ -29,12 +29,6 @@ pub(super) fn write(host: &Host, protocol: Option<&str>, page: &mut Page) -> io:
         page.empty("times", &[("srtt", &srtt.as_micros().to_string()), ("rttvar", "0"), ("to", "0")])?;
     }
     page.close("host")
-}
-
-/// Without the zone, which readers do not take for part of an address.
-fn address(host: &Host) -> String {
-    let addr: IpAddr = host.target.addr;
-    addr.to_string()
 }
 
 fn names(host: &Host, page: &mut Page) -> io::Result<()> {
