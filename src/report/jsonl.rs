@@ -1,0 +1,204 @@
+//! JSON Lines: one object a line, each complete on its own, types kept. `docs/report.schema.json` describes every line.
+//!
+//! What JSON has no type for: bytes are `{"bytes_hex": "00ff"}`, times RFC 3339 in UTC, durations seconds as a float,
+//! and a float that is no number one of the strings `NaN`, `inf`, `-inf`. A report without a `run_end` line did not
+//! come to its end.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use data_encoding::HEXLOWER;
+use serde_json::{Map, Value as Json, json};
+
+use super::outline::{MAX_DEPTH, TOO_DEEP};
+use super::{Format, escape, verdict, wording};
+use crate::model::{Event, Failure, Host, Port, RunEnd, RunStart, ScanInfo, ScriptResult, Value};
+
+/// Version of the schema, in the field `version` of every line. It grows when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The JSON Lines report.
+#[derive(Debug, Default)]
+pub struct JsonLines;
+
+impl Format for JsonLines {
+    fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let fields = match event {
+            Event::Start(start) => run_start(start),
+            Event::TargetSkipped { spec, reason } => {
+                json!({"type": "target_skipped", "version": SCHEMA_VERSION, "target": spec, "reason": reason})
+            }
+            Event::Prescan(results) => run_scripts("prescript", results),
+            Event::Host(host) => self::host(host),
+            Event::Postscan(results) => run_scripts("postscript", results),
+            Event::End(end) => run_end(end),
+        };
+        writeln!(out, "{}", escape::json(fields.to_string()))
+    }
+}
+
+impl JsonLines {
+    /// A JSON Lines report.
+    pub fn new() -> JsonLines {
+        JsonLines
+    }
+}
+
+fn run_start(start: &RunStart) -> Json {
+    json!({
+        "type": "run_start",
+        "version": SCHEMA_VERSION,
+        "sonde": start.version,
+        "args": start.args,
+        "at": wording::rfc3339(start.at),
+        "scans": start.scans.iter().map(scan).collect::<Vec<_>>(),
+        "verbose": start.verbose,
+        "debug": start.debug,
+    })
+}
+
+fn scan(scan: &ScanInfo) -> Json {
+    json!({
+        "kind": scan.kind,
+        "protocol": scan.protocol.name(),
+        "count": scan.ports.len(),
+        "ports": wording::ranges(&scan.ports),
+    })
+}
+
+fn run_scripts(kind: &str, results: &[ScriptResult]) -> Json {
+    json!({"type": kind, "version": SCHEMA_VERSION, "scripts": scripts(results)})
+}
+
+fn host(host: &Host) -> Json {
+    let results = verdict::by_port(host);
+    let ports: Vec<Json> = host.ports.iter().zip(results).map(|(port, results)| self::port(port, results)).collect();
+    let folded: Vec<Json> = host
+        .folded
+        .iter()
+        .map(|(state, reason, count)| json!({"state": state.name(), "reason": reason.name(), "count": count}))
+        .collect();
+    json!({
+        "type": "host",
+        "version": SCHEMA_VERSION,
+        "address": host.target.addr.to_string(),
+        "scope": host.target.scope,
+        "name": host.target.name,
+        "names": host.names,
+        "state": wording::host_state(host.state),
+        "reason": host.reason.name(),
+        "srtt_seconds": host.srtt.map(|srtt| srtt.as_secs_f64()),
+        "started": wording::rfc3339(host.started),
+        "ended": wording::rfc3339(host.ended),
+        "timed_out": host.timed_out,
+        "ports": ports,
+        "folded": folded,
+        "scripts": scripts(verdict::host_results(host)),
+    })
+}
+
+fn port(port: &Port, results: Vec<&ScriptResult>) -> Json {
+    let service = &port.service;
+    json!({
+        "protocol": port.protocol.name(),
+        "port": port.number,
+        "state": port.state.name(),
+        "reason": port.reason.name(),
+        "reason_ttl": port.reason_ttl,
+        "service": {
+            "name": service.name,
+            "product": service.product,
+            "version": service.version,
+            "extra": service.extra,
+            "tls": service.tls,
+            "probed": service.probed,
+        },
+        "scripts": scripts(results),
+    })
+}
+
+fn scripts<'a>(results: impl IntoIterator<Item = &'a ScriptResult>) -> Vec<Json> {
+    results.into_iter().filter(|result| verdict::is_worth_keeping(result)).map(script).collect()
+}
+
+fn script(result: &ScriptResult) -> Json {
+    json!({
+        "id": result.id,
+        "rule": result.rule.name(),
+        "outcome": result.outcome.name(),
+        "started": wording::rfc3339(result.started),
+        "duration_seconds": result.duration.as_secs_f64(),
+        "sent_bytes": result.sent,
+        "received_bytes": result.received,
+        "output": value(&result.output, 0),
+        "failure": result.failure.as_ref().map(failure),
+    })
+}
+
+fn failure(failure: &Failure) -> Json {
+    let position =
+        failure.position.as_ref().map(|(file, line, column)| json!({"file": file, "line": line, "column": column}));
+    json!({
+        "kind": failure.kind.name(),
+        "class": failure.class,
+        "message": failure.message,
+        "position": position,
+        "diagnostic": failure.diagnostic,
+    })
+}
+
+fn value(value: &Value, depth: usize) -> Json {
+    match value {
+        Value::Unit => Json::Null,
+        Value::Bool(flag) => Json::from(*flag),
+        Value::Int(number) => Json::from(*number),
+        Value::Float(number) if number.is_finite() => Json::from(*number),
+        Value::Float(number) => Json::from(number.to_string()),
+        Value::Text(text) => Json::from(text.as_str()),
+        Value::Bytes(bytes) => json!({"bytes_hex": HEXLOWER.encode(bytes)}),
+        Value::List(_) | Value::Map(_) if depth >= MAX_DEPTH => Json::from(TOO_DEEP),
+        Value::List(items) => items.iter().map(|item| self::value(item, depth + 1)).collect(),
+        Value::Map(pairs) => map(pairs, depth),
+    }
+}
+
+/// Keys that come again become `key#2`, `key#3`: readers of JSON keep but one of the same name.
+fn map(pairs: &[(String, Value)], depth: usize) -> Json {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut out = Map::new();
+    for (key, item) in pairs {
+        let times = seen.entry(key).or_insert(0);
+        let mut name = key.clone();
+        while out.contains_key(&name) {
+            *times += 1;
+            name = format!("{key}#{}", *times + 1);
+        }
+        out.insert(name, value(item, depth + 1));
+    }
+    Json::Object(out)
+}
+
+fn run_end(end: &RunEnd) -> Json {
+    let totals = &end.totals;
+    let mut scripts = Map::new();
+    for (id, by_outcome) in &totals.scripts {
+        let counts: Map<String, Json> =
+            by_outcome.iter().map(|(outcome, count)| (outcome.name().to_owned(), Json::from(*count))).collect();
+        scripts.insert(id.clone(), Json::Object(counts));
+    }
+    json!({
+        "type": "run_end",
+        "version": SCHEMA_VERSION,
+        "at": wording::rfc3339(end.at),
+        "elapsed_seconds": end.elapsed.as_secs_f64(),
+        "ending": wording::ending(end.ending),
+        "totals": {
+            "up": totals.up,
+            "down": totals.down,
+            "unresolved": totals.unresolved,
+            "unfinished": totals.unfinished,
+            "ports": totals.ports,
+            "scripts": scripts,
+        },
+    })
+}

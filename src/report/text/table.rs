@@ -1,0 +1,116 @@
+//! The table of ports, with script output under its ports.
+
+use std::io::{self, Write};
+
+use super::{TextOptions, scripts};
+use crate::model::{Port, PortState, ScriptResult, Service};
+use crate::report::escape::terminal;
+
+/// Cells longer than this push the rest of their line aside and leave the other lines alone: names come from peers.
+const WIDEST: usize = 32;
+
+/// Writes the ports at the indices `listed`, each with those of its results that are shown.
+pub(super) fn write(
+    ports: &[Port],
+    listed: &[usize],
+    results: &[Vec<&ScriptResult>],
+    options: TextOptions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let shown = || listed.iter().filter_map(|index| Some((*index, ports.get(*index)?)));
+    let with_version = shown().any(|(_, port)| !version(&port.service).is_empty());
+    let columns = Columns { reason: options.reason, version: with_version };
+    let mut widths = columns.heading().map(str::len);
+    for (_, port) in shown() {
+        for (width, cell) in widths.iter_mut().zip(columns.row(port)) {
+            *width = (*width).max(cell.chars().count().min(WIDEST));
+        }
+    }
+    let heading = line(&columns.heading().map(str::to_owned), widths, None, options);
+    writeln!(out, "{}", options.paint(super::BOLD, &heading))?;
+    for (index, port) in shown() {
+        writeln!(out, "{}", line(&columns.row(port), widths, Some(port.state), options))?;
+        let of_port = results.get(index).into_iter().flatten().copied();
+        scripts::write("", of_port, options, out)?;
+    }
+    Ok(())
+}
+
+/// The optional columns. A cell of a column that is not there is empty.
+#[derive(Clone, Copy)]
+struct Columns {
+    reason: bool,
+    version: bool,
+}
+
+impl Columns {
+    fn heading(self) -> [&'static str; 5] {
+        let reason = if self.reason { "REASON" } else { "" };
+        let version = if self.version { "VERSION" } else { "" };
+        ["PORT", "STATE", "SERVICE", reason, version]
+    }
+
+    fn row(self, port: &Port) -> [String; 5] {
+        let reason = match (self.reason, port.reason_ttl) {
+            (false, _) => String::new(),
+            (true, 0) => port.reason.to_string(),
+            (true, ttl) => format!("{} ttl {ttl}", port.reason),
+        };
+        let version = if self.version { version(&port.service) } else { String::new() };
+        let number = format!("{}/{}", port.number, port.protocol);
+        [number, port.state.to_string(), name(&port.service), reason, version]
+    }
+}
+
+/// `http`, `ssl/http`, `unknown`.
+fn name(service: &Service) -> String {
+    let name = if service.name.is_empty() { "unknown".into() } else { terminal(&service.name) };
+    if service.tls { format!("ssl/{name}") } else { name.into_owned() }
+}
+
+/// `nginx 1.22.1 (Debian)`.
+fn version(service: &Service) -> String {
+    let mut parts = Vec::new();
+    for part in [&service.product, &service.version] {
+        if !part.is_empty() {
+            parts.push(terminal(part).into_owned());
+        }
+    }
+    if !service.extra.is_empty() {
+        parts.push(format!("({})", terminal(&service.extra)));
+    }
+    parts.join(" ")
+}
+
+/// One line: cells padded to their columns, empty columns left out, nothing behind the last cell.
+fn line(cells: &[String; 5], widths: [usize; 5], state: Option<PortState>, options: TextOptions) -> String {
+    let mut out = String::new();
+    let mut gap = 0;
+    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        if width == 0 {
+            continue;
+        }
+        if !cell.is_empty() {
+            out.push_str(&" ".repeat(gap));
+            gap = 0;
+        }
+        match state {
+            Some(state) if place == 1 => out.push_str(&options.paint(color(state), cell)),
+            _ => out.push_str(cell),
+        }
+        gap += width.saturating_sub(cell.chars().count()) + 1;
+    }
+    out
+}
+
+/// Green for what is open, red for what is closed, yellow for what is not known.
+fn color(state: PortState) -> &'static str {
+    match state {
+        PortState::Open => "32",
+        PortState::Closed => "31",
+        _ => "33",
+    }
+}
