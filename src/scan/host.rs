@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::connect::{ConnectScan, Findings, Pace};
-use crate::model::{Host, HostState, Port, Protocol, Reason, Service, Target, Timestamp};
+use crate::model::{Host, HostState, Port, PortState, Protocol, Reason, Service, Target, Timestamp};
 use crate::net::Network;
 use crate::runtime::Spawner;
 use crate::target::services;
@@ -33,9 +33,14 @@ pub struct HostPlan {
     pub reverse_names: bool,
     /// `--host-timeout`.
     pub host_timeout: Option<Duration>,
+    /// Which ports are counted instead of listed.
+    pub fold: Fold,
     /// The scripts.
     pub scripts: Rc<dyn ScriptStage>,
 }
+
+/// Splits ports into those worth listing and counts of the rest by state and reason.
+pub type Fold = Box<dyn Fn(Vec<Port>) -> (Vec<Port>, Vec<(PortState, Reason, usize)>)>;
 
 /// What a host's way came to.
 pub struct HostDone {
@@ -96,13 +101,14 @@ impl HostPlan {
                 state,
                 reason,
                 reason_ttl: 0,
-                service: Service {
-                    name: services::name(Protocol::Tcp, number).unwrap_or_default().to_owned(),
-                    ..Service::default()
-                },
+                service: Service::default(),
             })
             .collect();
         ports.sort_unstable_by_key(|port| port.number);
+        let (mut ports, folded) = (self.fold)(ports);
+        for port in &mut ports {
+            services::name(port.protocol, port.number).unwrap_or_default().clone_into(&mut port.service.name);
+        }
         Host {
             target,
             names: Vec::new(),
@@ -112,7 +118,7 @@ impl HostPlan {
             started,
             ended: started,
             ports,
-            folded: Vec::new(),
+            folded,
             scripts: Vec::new(),
             port_scripts: Vec::new(),
             timed_out: false,
