@@ -1,4 +1,5 @@
 //! sonde: a network scanner whose stages and scripts all run on one event loop.
 
+pub mod bindings;
 pub mod error;
 pub mod model;

@@ -14,7 +14,7 @@ pub mod usage;
 pub mod value;
 
 pub use capability::{Capabilities, Capability};
-pub use event::{Event, Ending, RunEnd, RunStart, ScanInfo};
+pub use event::{Ending, Event, RunEnd, RunStart, ScanInfo};
 pub use failure::{NetError, NetErrorKind};
 pub use host::{Host, HostState, Target};
 pub use limits::Limits;
