@@ -147,7 +147,8 @@ impl Call {
         Call {
             name: field("name").to_owned(),
             module: module.to_owned(),
-            params: list(entry, "params").iter().map(param).collect(),
+            // The further parameters of a variadic native carry this name.
+            params: list(entry, "params").iter().map(param).filter(|(name, _)| name != "…").collect(),
             returns: rhai_type(field("returnType")),
             method: !module.is_empty() && field("namespace") == "global",
         }
@@ -202,6 +203,7 @@ fn rhai_type(typ: &str) -> String {
         "Map" => "map",
         "FnPtr" => "Fn",
         "Data" => "blob|string",
+        "Pattern" => "Regex|string",
         "Dynamic" | "?" => "any",
         "()" => "",
         other => other,
@@ -229,8 +231,7 @@ fn overload(call: &Call, doc: &str) -> Overload {
             }
         }
     }
-    result.doc = result.doc.trim().to_owned();
-    result
+    Overload { doc: result.doc.trim().to_owned(), ..result }
 }
 
 fn comments(entry: &Json) -> String {

@@ -41,3 +41,9 @@ fn every_example_holds() {
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
+
+#[test]
+fn iterating_a_blob_yields_int() {
+    let sum: i64 = engine().eval("let s = 0; for x in blob(4, 200) { s += x } s").expect("the script runs");
+    assert_eq!(sum, 800);
+}
