@@ -1,0 +1,299 @@
+//! The Rhai module `regex`: linear-time matching over bytes.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use regex::bytes::{Captures, Match, Regex as Engine, RegexBuilder};
+use rhai::plugin::{export_module, exported_module};
+use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, Map, Module, Position};
+
+use super::data::{Data, MAX_RESULT, View, fits, index, view};
+use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+
+/// Bytes of a pattern.
+const MAX_PATTERN: usize = 16 << 10;
+/// Bytes a compiled pattern, and each of its lazily built automata, may take.
+const MAX_PROGRAM: usize = 1 << 20;
+/// Compiled patterns kept for calls that give the pattern as text.
+const CACHED: usize = 64;
+/// Matches one call returns; each is a map of some hundred bytes.
+const MAX_MATCHES: usize = 10_000;
+/// Parts one call returns.
+const MAX_PARTS: usize = 100_000;
+/// Matches `find_all` returns unless told otherwise.
+const USUAL_MATCHES: INT = 1000;
+
+/// A compiled pattern; copies share the program.
+#[derive(Debug, Clone)]
+pub struct Regex(Engine);
+
+/// A [`Regex`] or the text of a pattern; the name is what the reference prints for such a parameter.
+type Pattern = Dynamic;
+
+thread_local! {
+    /// The patterns used last, the most recent first. Only a cache: what is not here is compiled again.
+    static RECENT: RefCell<VecDeque<(ImmutableString, Engine)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The static module `regex`.
+pub fn module() -> Module {
+    let mut module = exported_module!(natives);
+    module.set_custom_type::<Regex>("Regex");
+    module
+}
+
+fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
+    fits(op, pattern.len(), MAX_PATTERN)?;
+    RegexBuilder::new(pattern)
+        .unicode(false)
+        .size_limit(MAX_PROGRAM)
+        .dfa_size_limit(MAX_PROGRAM)
+        .build()
+        .map_err(|error| script_error(ARGUMENT, op, error))
+}
+
+/// The program of `pattern`, compiled at most once while it stays among the last [`CACHED`].
+fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
+    if let Some(regex) = pattern.read_lock::<Regex>() {
+        return Ok(regex.0.clone());
+    }
+    let Some(text) = pattern.read_lock::<ImmutableString>() else {
+        let found = pattern.type_name().to_owned();
+        return Err(Box::new(EvalAltResult::ErrorMismatchDataType("Regex or string".into(), found, Position::NONE)));
+    };
+    let known = RECENT.with_borrow_mut(|recent| {
+        let at = recent.iter().position(|(known, _)| *known == *text)?;
+        let entry = recent.remove(at)?;
+        let engine = entry.1.clone();
+        recent.push_front(entry);
+        Some(engine)
+    });
+    if let Some(engine) = known {
+        return Ok(engine);
+    }
+    let engine = compiled(op, &text)?;
+    RECENT.with_borrow_mut(|recent| {
+        recent.truncate(CACHED - 1);
+        recent.push_front((text.clone(), engine.clone()));
+    });
+    Ok(engine)
+}
+
+fn lossy(found: &Match) -> Dynamic {
+    String::from_utf8_lossy(found.as_bytes()).into_owned().into()
+}
+
+/// `#{start, end, text}`.
+fn span(found: &Match) -> Map {
+    let at = |offset: usize| Dynamic::from_int(offset as INT);
+    [("start".into(), at(found.start())), ("end".into(), at(found.end())), ("text".into(), lossy(found))].into()
+}
+
+fn found(op: &str, pattern: &Pattern, data: &Data, from: INT) -> Fallible<Dynamic> {
+    let (engine, view, from) = (program(op, pattern)?, view(op, data)?, index(op, "offset", from)?);
+    if from > view.len() {
+        return Ok(Dynamic::UNIT);
+    }
+    Ok(engine.find_at(&view, from).map_or(Dynamic::UNIT, |found| span(&found).into()))
+}
+
+/// The span with `groups` by number and `names` by name.
+fn groups(engine: &Engine, captures: &Captures) -> Map {
+    let text = |group: Option<Match>| group.map_or(Dynamic::UNIT, |found| lossy(&found));
+    let mut map = captures.get(0).map(|whole| span(&whole)).unwrap_or_default();
+    let named = engine.capture_names().flatten();
+    let names: Map = named.map(|name| (name.into(), text(captures.name(name)))).collect();
+    map.insert("groups".into(), captures.iter().map(text).collect::<Array>().into());
+    map.insert("names".into(), names.into());
+    map
+}
+
+fn captured(op: &str, pattern: &Pattern, data: &Data) -> Fallible<Dynamic> {
+    let engine = program(op, pattern)?;
+    let view = view(op, data)?;
+    Ok(engine.captures(&view).map_or(Dynamic::UNIT, |captures| groups(&engine, &captures).into()))
+}
+
+fn all(op: &str, pattern: &Pattern, data: &Data, limit: INT) -> Fallible<Array> {
+    let (engine, view, limit) = (program(op, pattern)?, view(op, data)?, index(op, "limit", limit)?);
+    fits(op, limit, MAX_MATCHES)?;
+    Ok(engine.captures_iter(&view).take(limit).map(|captures| groups(&engine, &captures).into()).collect())
+}
+
+/// `data` with each match replaced, as the kind of value it came as.
+fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<Dynamic> {
+    let (engine, view, with): (Engine, View, View) =
+        (program(op, pattern)?, view(op, data)?, super::data::view(op, with)?);
+    let mut out: Vec<u8> = Vec::new();
+    let mut done = 0;
+    for captures in engine.captures_iter(&view) {
+        let Some(whole) = captures.get(0) else { break };
+        out.extend_from_slice(view.get(done..whole.start()).unwrap_or_default());
+        captures.expand(&with, &mut out);
+        done = whole.end();
+        fits(op, out.len(), MAX_RESULT)?;
+    }
+    out.extend_from_slice(view.get(done..).unwrap_or_default());
+    Ok(view.same_kind(&out))
+}
+
+/// Regular expressions in linear time over bytes: no look-around, no back-references. `.` and `\xNN` stand for single
+/// bytes and `\w \d \s` for ASCII; write `(?u)` in a pattern for Unicode, `(?i)` for either case, `(?s)` to let `.` match
+/// line ends. A pattern may be given as text everywhere; the last 64 are kept compiled. Offsets are in bytes (cut with
+/// `bytes::slice`), matched text is decoded as UTF-8, lossily. A wrong pattern is an error `argument`.
+#[export_module]
+mod natives {
+    /// A compiled pattern, for use in a long loop.
+    ///
+    /// ```rhai
+    /// let re = regex::compile("^[0-9]+$");
+    /// assert(regex::is_match(re, "42"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn compile(pattern: &str) -> Fallible<Regex> {
+        Ok(Regex(compiled("regex::compile", pattern)?))
+    }
+
+    /// Whether the pattern matches anywhere.
+    ///
+    /// ```rhai
+    /// assert(regex::is_match("(?i)openssh", "SSH-2.0-OpenSSH_9.2"));
+    /// assert(regex::is_match("\\xff", hex::decode("00ff")));
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn is_match(pattern: &mut Pattern, data: Data) -> Fallible<bool> {
+        Ok(program("regex::is_match", pattern)?.is_match(&view("regex::is_match", &data)?))
+    }
+
+    /// The first match as `#{start, end, text}`; `()` where there is none.
+    ///
+    /// ```rhai
+    /// let m = regex::find("[0-9.]+", "nginx/1.22.1 ready");
+    /// assert_eq(m.text, "1.22.1");
+    /// assert_eq([m.start, m.end], [6, 12]);
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn find(pattern: &mut Pattern, data: Data) -> Fallible<Dynamic> {
+        found("regex::find", pattern, &data, 0)
+    }
+
+    /// The first match at or after an offset; `^` still means the start of the data.
+    ///
+    /// ```rhai
+    /// assert_eq(regex::find("a", "aba", 1).start, 2);
+    /// assert_eq(regex::find("a", "aba", 9), ());
+    /// ```
+    #[rhai_fn(name = "find", return_raw, pure)]
+    pub fn find_from(pattern: &mut Pattern, data: Data, from: INT) -> Fallible<Dynamic> {
+        found("regex::find", pattern, &data, from)
+    }
+
+    /// The first match as `#{start, end, text, groups, names}`: `groups[0]` is the whole match, `names` holds the groups
+    /// written `(?P<name>…)`; a group that took no part is `()`. `()` where nothing matches.
+    ///
+    /// ```rhai
+    /// let c = regex::captures("(?P<product>[A-Za-z]+)/([0-9.]+)", "Server: nginx/1.22.1");
+    /// assert_eq(c.groups, ["nginx/1.22.1", "nginx", "1.22.1"]);
+    /// assert_eq(c.names.product, "nginx");
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn captures(pattern: &mut Pattern, data: Data) -> Fallible<Dynamic> {
+        captured("regex::captures", pattern, &data)
+    }
+
+    /// The text of one group of the first match; `()` where nothing matches or the group took no part.
+    ///
+    /// ```rhai
+    /// assert_eq(regex::group("Server: (.*)\r", "Server: x\r\n", 1), "x");
+    /// assert_eq(regex::group("Server: (.*)", "none", 1), ());
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn group(pattern: &mut Pattern, data: Data, number: INT) -> Fallible<Dynamic> {
+        const OP: &str = "regex::group";
+        let (engine, number) = (program(OP, pattern)?, index(OP, "group", number)?);
+        let view = view(OP, &data)?;
+        let group = engine.captures(&view).and_then(|captures| captures.get(number));
+        Ok(group.map_or(Dynamic::UNIT, |found| lossy(&found)))
+    }
+
+    /// All matches, 1000 at most, each as from `captures`.
+    ///
+    /// ```rhai
+    /// let all = regex::find_all("[0-9]+", "1 22 333");
+    /// assert_eq(all.map(|m| m.text), ["1", "22", "333"]);
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn find_all(pattern: &mut Pattern, data: Data) -> Fallible<Array> {
+        all("regex::find_all", pattern, &data, USUAL_MATCHES)
+    }
+
+    /// The first `limit` matches (10 000 at most), each as from `captures`.
+    ///
+    /// ```rhai
+    /// assert_eq(regex::find_all("[0-9]+", "1 22 333", 2).len(), 2);
+    /// ```
+    #[rhai_fn(name = "find_all", return_raw, pure)]
+    pub fn find_all_limited(pattern: &mut Pattern, data: Data, limit: INT) -> Fallible<Array> {
+        all("regex::find_all", pattern, &data, limit)
+    }
+
+    /// The data with every match replaced, as the kind of value it came as. `$1` and `${name}` stand for groups, `$$` for a
+    /// dollar sign.
+    ///
+    /// ```rhai
+    /// assert_eq(regex::replace("(\\w+)@(\\w+)", "me@host", "$2 at ${1}"), "host at me");
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn replace(pattern: &mut Pattern, data: Data, with: Data) -> Fallible<Dynamic> {
+        replaced("regex::replace", pattern, &data, &with)
+    }
+
+    /// The parts between matches, as the kind of value the data came as; more than 100 000 are an error `limit`.
+    ///
+    /// ```rhai
+    /// assert_eq(regex::split("\\s*,\\s*", "a , b,c"), ["a", "b", "c"]);
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn split(pattern: &mut Pattern, data: Data) -> Fallible<Array> {
+        let (engine, view) = (program("regex::split", pattern)?, view("regex::split", &data)?);
+        let parts: Array = engine.split(&view).take(MAX_PARTS + 1).map(|part| view.same_kind(part)).collect();
+        fits("regex::split", parts.len(), MAX_PARTS)?;
+        Ok(parts)
+    }
+
+    /// A pattern that matches the text itself.
+    ///
+    /// ```rhai
+    /// assert(regex::is_match("^" + regex::escape("a.b") + "$", "a.b"));
+    /// assert(!regex::is_match(regex::escape("a.b"), "axb"));
+    /// ```
+    pub fn escape(text: &str) -> String {
+        ::regex::escape(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_stays_bounded() {
+        for number in 0..3 * CACHED {
+            program("test", &format!("a{number}").into()).expect("compiles");
+        }
+        assert_eq!(RECENT.with_borrow(VecDeque::len), CACHED);
+    }
+
+    #[test]
+    fn a_pattern_that_would_explode_is_refused() {
+        assert!(compiled("test", "(((a{100}){100}){100}){100}").is_err());
+        assert!(compiled("test", &"(".repeat(10_000)).is_err());
+        assert!(compiled("test", &"a".repeat(MAX_PATTERN + 1)).is_err());
+    }
+
+    #[test]
+    fn a_growing_replacement_is_refused() {
+        let data: Dynamic = "a".repeat(1 << 16).into();
+        assert!(replaced("test", &"a".into(), &data, &"b".repeat(1 << 12).into()).is_err());
+    }
+}
