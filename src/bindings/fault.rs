@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
+use crate::model::NetError;
+
 /// What natives return.
 pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
@@ -24,6 +26,11 @@ pub fn script_error_with(kind: &str, op: &str, peer: &str, message: impl Display
     let fields = [("kind", kind), ("op", op), ("peer", peer), ("message", &message.to_string())];
     let map: Map = fields.into_iter().map(|(key, text)| (key.into(), Dynamic::from(text.to_owned()))).collect();
     Box::new(EvalAltResult::ErrorRuntime(Dynamic::from_map(map), Position::NONE))
+}
+
+/// The exception of a failed network operation, with the kinds of [`NetErrorKind`](crate::model::NetErrorKind).
+pub fn net_error(error: &NetError) -> Box<EvalAltResult> {
+    script_error_with(error.kind.name(), error.op, &error.peer, error)
 }
 
 #[cfg(test)]

@@ -168,9 +168,15 @@ impl Broker {
         })
     }
 
-    /// Checks that the bearer may speak TLS to `peer`.
-    pub fn admit_tls(&self, warrant: &Warrant, peer: SocketAddr) -> Result<(), NetError> {
-        warrant.admit(Capability::Tls, "start_tls", peer)
+    /// Checks that the bearer may use `capability` towards `peer`: for what runs over a stream it already has.
+    pub fn admit(
+        &self,
+        warrant: &Warrant,
+        capability: Capability,
+        op: &'static str,
+        peer: SocketAddr,
+    ) -> Result<(), NetError> {
+        warrant.admit(capability, op, peer)
     }
 
     /// Opens a UDP socket, connected if there is a `peer`.

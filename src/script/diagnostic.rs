@@ -102,7 +102,10 @@ fn place(at: Position) -> String {
 fn message(error: &EvalAltResult) -> String {
     let mut bare = match error {
         EvalAltResult::ErrorRuntime(value, _) if value.is_string() => return format!("thrown: {value}"),
-        EvalAltResult::ErrorRuntime(value, _) => return format!("thrown: {value:?}"),
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let argument = value.read_lock::<Map>().and_then(|map| Some(format!("{}: {}", map.get("op")?, map.get("message")?)));
+            return argument.unwrap_or_else(|| format!("thrown: {value:?}"));
+        }
         other => other.to_string(),
     };
     // Rhai appends the position, which the caret shows better.
@@ -116,7 +119,9 @@ fn message(error: &EvalAltResult) -> String {
 fn fault(value: &Dynamic) -> Option<(String, String)> {
     let map = value.read_lock::<Map>()?;
     let field = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
-    Some((field("kind")?, field("message")?))
+    let (kind, message) = (field("kind")?, field("message")?);
+    // What a script passed wrongly is its bug, and a bug is shown with its line.
+    (kind != "argument").then_some((kind, message))
 }
 
 fn thrown(

@@ -90,6 +90,13 @@ struct Instance {
 #[derive(Clone, Default)]
 pub struct Group(Rc<Cell<Option<Stop>>>);
 
+impl Group {
+    /// Whether it was told to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
+
 /// The pending queue: ids of instances whose wakers fired. Wakers may fire on the reactor's thread.
 #[derive(Default)]
 struct Wakes {

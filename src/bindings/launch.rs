@@ -1,0 +1,251 @@
+//! From rules to instances: which scripts run on a host, in which order, and what they get.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use rhai::Dynamic;
+
+use super::host::HostValue;
+use super::http::Cache;
+use super::reach::Reach;
+use crate::model::{Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
+use crate::net::broker::{Broker, Warrant};
+use crate::scan::ScriptStage;
+use crate::script::coroutine::Stop;
+use crate::script::registry::Registry;
+use crate::script::rules::{Candidate, RuleIndex};
+use crate::script::scheduler::Group;
+use crate::script::{Job, Scheduler};
+
+/// Everything needed to start the selected scripts.
+pub struct Launcher {
+    /// Runs them.
+    pub scheduler: Scheduler,
+    /// The selected scripts by their rules.
+    pub index: RuleIndex,
+    /// What each selected script waits for on its host.
+    pub dependencies: BTreeMap<String, Vec<String>>,
+    /// The door.
+    pub broker: Broker,
+    /// Budgets of each instance.
+    pub limits: Limits,
+    /// Answers HTTP clients share.
+    pub cache: Cache,
+    /// Endings, counted.
+    pub totals: Rc<RefCell<Totals>>,
+}
+
+/// One instance to start: the script, and the port it is for.
+struct Plan {
+    candidate: Candidate,
+    rule: RuleKind,
+    port: Option<usize>,
+}
+
+/// Records as they come in, and who waits for them.
+#[derive(Clone, Default)]
+struct Inbox(Rc<RefCell<(Vec<(usize, ScriptResult)>, Option<Waker>)>>);
+
+impl Inbox {
+    fn sink(&self, index: usize) -> Box<dyn FnOnce(ScriptResult)> {
+        let inbox = Rc::clone(&self.0);
+        Box::new(move |result| {
+            let waker = {
+                let mut inbox = inbox.borrow_mut();
+                inbox.0.push((index, result));
+                inbox.1.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        })
+    }
+
+    async fn next(&self) -> Vec<(usize, ScriptResult)> {
+        poll_fn(|cx| {
+            let mut inbox = self.0.borrow_mut();
+            if inbox.0.is_empty() {
+                inbox.1 = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(std::mem::take(&mut inbox.0))
+        })
+        .await
+    }
+}
+
+impl Launcher {
+    /// Runs all scripts with a pre- or postrule.
+    pub async fn run_global(&self, rule: RuleKind) -> Vec<ScriptResult> {
+        let candidates = self.index.of_kind(rule).iter().cloned();
+        let plans: Vec<Plan> = candidates.map(|candidate| Plan { candidate, rule, port: None }).collect();
+        let results = self.run_all(&plans, None, None).await;
+        results.into_iter().map(|(_, result)| result).filter(is_reported).collect()
+    }
+
+    /// What runs on `host`, in the order of ports and scripts.
+    fn plans(&self, host: &Host) -> Vec<Plan> {
+        let of_host = self.index.of_kind(RuleKind::Host).iter().cloned();
+        let of_host = of_host.map(|candidate| Plan { candidate, rule: RuleKind::Host, port: None });
+        let of_ports = host.ports.iter().enumerate().flat_map(|(index, port)| {
+            let candidates = self.index.for_port(port).into_iter();
+            candidates.map(move |candidate| Plan { candidate, rule: RuleKind::Port, port: Some(index) })
+        });
+        of_host.chain(of_ports).collect()
+    }
+
+    /// Starts every plan once all it depends on has ended on this host; no other host is waited for.
+    async fn run_all(
+        &self,
+        plans: &[Plan],
+        host: Option<&HostValue>,
+        deadline: Option<Timestamp>,
+    ) -> Vec<(usize, ScriptResult)> {
+        let (group, inbox) = (Group::default(), Inbox::default());
+        // Dropped with the run: what was started for it ends.
+        let guard = StopOnDrop { scheduler: &self.scheduler, group: &group };
+        let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
+        for plan in plans {
+            *unfinished.entry(plan.candidate.script.id.as_str()).or_default() += 1;
+        }
+        let mut waiting: Vec<usize> = (0..plans.len()).collect();
+        let mut results: Vec<(usize, ScriptResult)> = Vec::with_capacity(plans.len());
+        loop {
+            waiting.retain(|index| {
+                let Some(plan) = plans.get(*index) else { return false };
+                if !self.is_ready(&plan.candidate.script.id, &unfinished) {
+                    return true;
+                }
+                self.scheduler.submit(self.job(plan, host), &group, inbox.sink(*index));
+                false
+            });
+            if results.len() == plans.len() {
+                break;
+            }
+            for (index, result) in self.next_results(&inbox, &group, deadline).await {
+                if let Some(left) = unfinished.get_mut(result.id.as_str()) {
+                    *left -= 1;
+                }
+                self.totals.borrow_mut().count(&result.id, result.outcome);
+                results.push((index, result));
+            }
+        }
+        std::mem::forget(guard);
+        results.sort_by_key(|(index, _)| *index);
+        results
+    }
+
+    fn is_ready(&self, id: &str, unfinished: &BTreeMap<&str, usize>) -> bool {
+        let dependencies = self.dependencies.get(id).map_or(&[][..], Vec::as_slice);
+        dependencies.iter().all(|other| unfinished.get(other.as_str()).is_none_or(|left| *left == 0))
+    }
+
+    async fn next_results(
+        &self,
+        inbox: &Inbox,
+        group: &Group,
+        deadline: Option<Timestamp>,
+    ) -> Vec<(usize, ScriptResult)> {
+        let Some(deadline) = deadline.filter(|_| !group.is_stopped()) else { return inbox.next().await };
+        match self.broker.clock().before(deadline, inbox.next()).await {
+            Ok(results) => results,
+            Err(_) => {
+                self.scheduler.stop(group, Stop::HostTimeout);
+                inbox.next().await
+            }
+        }
+    }
+
+    fn job(&self, plan: &Plan, host: Option<&HostValue>) -> Job {
+        let script = &plan.candidate.script;
+        let fence: Vec<IpAddr> = host.iter().map(|host| host.borrow().target.addr).collect();
+        let subject = match (fence.first(), plan.port) {
+            (Some(addr), Some(index)) => {
+                let number = host.map_or(0, |host| host.port(index).number());
+                std::net::SocketAddr::new(*addr, number).to_string()
+            }
+            (Some(addr), None) => addr.to_string(),
+            (None, _) => plan.rule.name().to_owned(),
+        };
+        let usage = Rc::new(Usage::default());
+        let warrant = Warrant {
+            script: script.id.as_str().into(),
+            capabilities: script.header.capabilities,
+            fence,
+            limits: self.limits,
+            usage: Rc::clone(&usage),
+        };
+        let reach = Reach {
+            broker: self.broker.clone(),
+            warrant: Rc::new(warrant),
+            host: host.cloned(),
+            cache: self.cache.clone(),
+            client: std::cell::OnceCell::new(),
+        };
+        let values = host.into_iter().flat_map(|host| {
+            let port = plan.port.map(|index| Dynamic::from(host.port(index)));
+            std::iter::once(Dynamic::from(host.clone())).chain(port)
+        });
+        Job {
+            script: Rc::clone(script),
+            rule: plan.rule,
+            ask: plan.candidate.ask,
+            arguments: values.collect(),
+            subject,
+            reach: Rc::new(reach),
+            usage,
+            host_registry: host.map_or_else(Registry::default, HostValue::registry),
+        }
+    }
+}
+
+/// Whether a record says more than "nothing to see".
+fn is_reported(result: &ScriptResult) -> bool {
+    match result.outcome {
+        ScriptOutcome::RuleFalse => false,
+        ScriptOutcome::Done => !result.output.is_unit(),
+        _ => true,
+    }
+}
+
+/// Ends a host's instances when its run is dropped half-way.
+struct StopOnDrop<'a> {
+    scheduler: &'a Scheduler,
+    group: &'a Group,
+}
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.scheduler.stop(self.group, Stop::Cancelled);
+    }
+}
+
+/// The script stage of the pipeline.
+pub struct HostScripts(pub Rc<Launcher>);
+
+impl ScriptStage for HostScripts {
+    fn run(&self, host: Host, deadline: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>> {
+        let launcher = Rc::clone(&self.0);
+        Box::pin(async move {
+            let plans = launcher.plans(&host);
+            if plans.is_empty() {
+                return host;
+            }
+            let value = HostValue::new(host);
+            let results = launcher.run_all(&plans, Some(&value), deadline).await;
+            let mut host = value.to_host();
+            for (index, result) in results.into_iter().filter(|(_, result)| is_reported(result)) {
+                match plans.get(index).and_then(|plan| plan.port) {
+                    Some(port) => host.port_scripts.push((port, result)),
+                    None => host.scripts.push(result),
+                }
+            }
+            host
+        })
+    }
+}

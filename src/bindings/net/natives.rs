@@ -1,0 +1,475 @@
+//! The functions of the Rhai module `net`. All that may suspend are functions, never methods.
+
+use std::net::{IpAddr, SocketAddr};
+
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
+use rhai::{Array, Blob, INT, Map, Module};
+
+use super::Socket;
+use super::socket::Acceptor;
+use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
+use crate::bindings::tls::options_from;
+use crate::model::nearest::suggestion;
+use crate::model::{Capability, NetError, NetErrorKind};
+use crate::net::{ConnectOptions, Family};
+
+/// Bytes read in search of a delimiter when no limit is given.
+const DEFAULT_LIMIT: i64 = 1 << 20;
+
+/// The static module `net`.
+pub fn module() -> Module {
+    exported_module!(natives)
+}
+
+fn check_options(op: &str, options: &Map, known: &[&str]) -> Fallible<()> {
+    match options.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let hint = suggestion(unknown, known.iter().copied());
+            Err(script_error(ARGUMENT, op, format!("unknown option \"{unknown}\"{hint}")))
+        }
+    }
+}
+
+fn address_map(addr: SocketAddr) -> Map {
+    let fields = [("ip", Dynamic::from(addr.ip().to_string())), ("port", Dynamic::from(INT::from(addr.port())))];
+    fields.into_iter().map(|(key, value)| (key.into(), value)).collect()
+}
+
+/// A positive count a script asks for.
+fn count(op: &str, number: INT) -> Fallible<usize> {
+    usize::try_from(number)
+        .ok()
+        .filter(|count| (1..=16 << 20).contains(count))
+        .ok_or_else(|| script_error(ARGUMENT, op, format!("{number} is not between 1 and 16 MiB")))
+}
+
+fn connect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, options: &Map) -> Fallible<Socket> {
+    const OP: &str = "net::connect";
+    check_options(OP, options, &["timeout", "tls", "server_name", "alpn"])?;
+    let reach = Reach::of(call)?;
+    let peer = Peer::from_script(OP, host)?;
+    let port = port_number(OP, port)?;
+    let timeout = options.get("timeout").map_or(Ok(reach.timeout()), |value| seconds(OP, value))?;
+    let tls = options.get("tls").is_some_and(|tls| tls.as_bool().unwrap_or(false));
+    let tls_options = options_from(OP, options, peer.name())?;
+    wait_net(async move {
+        let addr = peer.resolve(&reach, port).await?;
+        let connect = ConnectOptions { timeout: Some(timeout), ..ConnectOptions::default() };
+        let stream = reach.broker.connect(&reach.warrant, addr, connect).await?;
+        let name = peer.name().map(str::to_owned);
+        let socket = Socket::stream(reach.broker.clock().clone(), stream, name, timeout);
+        if tls {
+            reach.broker.admit(&reach.warrant, Capability::Tls, "start_tls", addr)?;
+            socket.start_tls(&tls_options).await?;
+        }
+        Ok(socket)
+    })
+}
+
+fn udp_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic) -> Fallible<Socket> {
+    const OP: &str = "net::udp";
+    let reach = Reach::of(call)?;
+    let peer = Peer::from_script(OP, host)?;
+    let port = port_number(OP, port)?;
+    wait_net(async move {
+        let addr = peer.resolve(&reach, port).await?;
+        let datagram = reach.broker.datagram(&reach.warrant, None, Some(addr)).await?;
+        Ok(Socket::datagram(reach.broker.clock().clone(), datagram.into(), Some(addr), reach.timeout()))
+    })
+}
+
+/// The end of the first delimiter in `data`, searching on from where the last search stopped.
+fn delimiter(pattern: Vec<u8>) -> impl FnMut(&[u8]) -> Option<usize> {
+    let mut searched = 0;
+    move |data: &[u8]| {
+        let from = searched.min(data.len());
+        let hit = data[from..].windows(pattern.len()).position(|window| window == pattern);
+        searched = data.len().saturating_sub(pattern.len() - 1);
+        hit.map(|at| from + at + pattern.len())
+    }
+}
+
+/// The end of the `wanted`th line in `data`.
+fn lines(wanted: usize) -> impl FnMut(&[u8]) -> Option<usize> {
+    let (mut seen, mut searched) = (0, 0);
+    move |data: &[u8]| {
+        while let Some(at) = data[searched..].iter().position(|byte| *byte == b'\n') {
+            searched += at + 1;
+            seen += 1;
+            if seen == wanted {
+                return Some(searched);
+            }
+        }
+        searched = data.len();
+        None
+    }
+}
+
+/// Streams, datagrams, listeners and names. Peers other than the script's own host take the capability `other-hosts`.
+#[export_module]
+mod natives {
+    /// Opens a TCP connection to a port of a host; returns a socket. `host` is a host value, an address or a name,
+    /// `port` a port value or a number. Capability `tcp`. Errors: `refused`, `timeout`, `unreachable`, `resolve`,
+    /// `denied`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "ping\n");
+    /// assert_eq(bytes::to_text(net::receive_lines(sock, 1)), "ping\n");
+    /// net::close(sock);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn connect(call: NativeCallContext, host: Dynamic, port: Dynamic) -> Fallible<Socket> {
+        connect_with(&call, &host, &port, &Map::new())
+    }
+
+    /// The same with options: `timeout` (seconds, also for later operations), `tls` (speak TLS at once; capability
+    /// `tls`), `server_name` (for SNI; false for none), `alpn` (list of protocol names). Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port, #{ timeout: 2.5 });
+    /// net::close(sock);
+    /// ```
+    #[rhai_fn(name = "connect", return_raw)]
+    pub fn connect_options(call: NativeCallContext, host: Dynamic, port: Dynamic, options: Map) -> Fallible<Socket> {
+        connect_with(&call, &host, &port, &options)
+    }
+
+    /// A UDP socket connected to a port of a host: it hears only that peer, and its ICMP errors. Capability `udp`.
+    /// Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::udp(host, udp_port);
+    /// net::send(sock, "ping");
+    /// assert_eq(bytes::to_text(net::receive(sock)), "ping");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn udp(call: NativeCallContext, host: Dynamic, port: Dynamic) -> Fallible<Socket> {
+        udp_with(&call, &host, &port)
+    }
+
+    /// An unconnected UDP socket, for `net::send_to` and `net::receive_from`. Capability `udp`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::udp();
+    /// net::send_to(sock, host, udp_port, "ping");
+    /// let answer = net::receive_from(sock);
+    /// assert_eq(bytes::to_text(answer.data), "ping");
+    /// assert_eq(answer.ip, host.ip);
+    /// ```
+    #[rhai_fn(name = "udp", return_raw)]
+    pub fn udp_unconnected(call: NativeCallContext) -> Fallible<Socket> {
+        let reach = Reach::of(&call)?;
+        wait_net(async move {
+            let v6 = reach.host.as_ref().is_some_and(|host| host.borrow().target.addr.is_ipv6());
+            let any: Option<SocketAddr> = v6.then(|| SocketAddr::from(([0u16; 8], 0)));
+            let datagram = reach.broker.datagram(&reach.warrant, any, None).await?;
+            Ok(Socket::datagram(reach.broker.clock().clone(), datagram.into(), None, reach.timeout()))
+        })
+    }
+
+    /// Sends all of `data` (BLOB or text). Errors: `reset`, `timeout`, `budget`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "a");
+    /// net::send(sock, blob(2, 0x62));
+    /// assert_eq(bytes::to_text(net::receive_bytes(sock, 3)), "abb");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn send(sock: Socket, data: Dynamic) -> Fallible<()> {
+        let data = bytes_of("net::send", &data)?;
+        wait_net(async move { sock.send(&data).await })
+    }
+
+    /// Sends one datagram from an unconnected UDP socket. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::udp();
+    /// net::send_to(sock, host, udp_port, "ping");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn send_to(
+        call: NativeCallContext,
+        sock: Socket,
+        host: Dynamic,
+        port: Dynamic,
+        data: Dynamic,
+    ) -> Fallible<()> {
+        const OP: &str = "net::send_to";
+        let (reach, peer) = (Reach::of(&call)?, Peer::from_script(OP, &host)?);
+        let (port, data) = (port_number(OP, &port)?, bytes_of(OP, &data)?);
+        wait_net(async move {
+            let addr = peer.resolve(&reach, port).await?;
+            sock.send_to(&data, addr).await
+        })
+    }
+
+    /// One datagram: `#{ data, ip, port }`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::udp();
+    /// net::send_to(sock, host, udp_port, "x");
+    /// assert_eq(net::receive_from(sock).port, udp_port);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn receive_from(sock: Socket) -> Fallible<Map> {
+        let (data, from) = wait_net(async move { sock.receive_from().await })?;
+        let mut map = address_map(from);
+        map.insert("data".into(), Dynamic::from_blob(data));
+        Ok(map)
+    }
+
+    /// Whatever has arrived, at least one byte: leftovers of earlier calls first. Errors: `closed` at the end of the
+    /// stream, `timeout`, `reset`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "hello");
+    /// assert(net::receive(sock).len() >= 1);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn receive(sock: Socket) -> Fallible<Blob> {
+        wait_net(async move { sock.receive().await })
+    }
+
+    /// Exactly `n` bytes; more stays for the next call. When the stream ends or time is up first it is an error, and
+    /// what came stays for `net::receive`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "abcdef");
+    /// assert_eq(bytes::to_text(net::receive_bytes(sock, 2)), "ab");
+    /// assert_eq(bytes::to_text(net::receive_bytes(sock, 4)), "cdef");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn receive_bytes(sock: Socket, n: INT) -> Fallible<Blob> {
+        let wanted = count("net::receive_bytes", n)?;
+        wait_net(async move { sock.receive_until(wanted, |data| (data.len() >= wanted).then_some(wanted)).await })
+    }
+
+    /// Exactly `n` lines with their ends; more stays for the next call. At most 1 MiB. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "one\ntwo\nthree\n");
+    /// assert_eq(bytes::to_text(net::receive_lines(sock, 2)), "one\ntwo\n");
+    /// assert_eq(bytes::to_text(net::receive_lines(sock, 1)), "three\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn receive_lines(sock: Socket, n: INT) -> Fallible<Blob> {
+        let wanted = count("net::receive_lines", n)?;
+        wait_net(async move { sock.receive_until(DEFAULT_LIMIT as usize, lines(wanted)).await })
+    }
+
+    /// Everything up to and including `delimiter` (BLOB or text); more stays for the next call. At most 1 MiB, after
+    /// which it is an error `protocol`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "key=value;rest");
+    /// assert_eq(bytes::to_text(net::receive_until(sock, ";")), "key=value;");
+    /// assert_eq(bytes::to_text(net::receive_bytes(sock, 4)), "rest");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn receive_until(sock: Socket, delimiter: Dynamic) -> Fallible<Blob> {
+        receive_until_limit(sock, delimiter, DEFAULT_LIMIT)
+    }
+
+    /// The same with a limit in bytes. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "a;");
+    /// assert_eq(bytes::to_text(net::receive_until(sock, ";", 100)), "a;");
+    /// ```
+    #[rhai_fn(name = "receive_until", return_raw)]
+    pub fn receive_until_limit(sock: Socket, delimiter: Dynamic, limit: INT) -> Fallible<Blob> {
+        const OP: &str = "net::receive_until";
+        let (pattern, limit) = (bytes_of(OP, &delimiter)?, count(OP, limit)?);
+        if pattern.is_empty() {
+            return Err(script_error(ARGUMENT, OP, "the delimiter is empty"));
+        }
+        wait_net(async move { sock.receive_until(limit, super::delimiter(pattern)).await })
+    }
+
+    /// Puts TLS over a connected stream; returns what the handshake told, as `tls::inspect` does. Capability `tls`.
+    /// Errors: `tls`, `timeout`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// try { net::start_tls(sock) } catch (error) { assert_eq(error.kind, "tls") }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn start_tls(call: NativeCallContext, sock: Socket) -> Fallible<Map> {
+        start_tls_options(call, sock, Map::new())
+    }
+
+    /// The same with options `server_name` and `alpn`. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// try { net::start_tls(sock, #{ server_name: "a.example" }) } catch (error) { assert_eq(error.kind, "tls") }
+    /// ```
+    #[rhai_fn(name = "start_tls", return_raw)]
+    pub fn start_tls_options(call: NativeCallContext, sock: Socket, options: Map) -> Fallible<Map> {
+        const OP: &str = "net::start_tls";
+        check_options(OP, &options, &["server_name", "alpn"])?;
+        let reach = Reach::of(&call)?;
+        let tls_options = options_from(OP, &options, sock.name().as_deref())?;
+        let info = wait_net(async move {
+            let peer = sock.peer().ok_or_else(|| NetError::new(NetErrorKind::Local, "start_tls", "nobody"))?;
+            reach.broker.admit(&reach.warrant, Capability::Tls, "start_tls", peer)?;
+            sock.start_tls(&tls_options).await?;
+            sock.tls().ok_or_else(|| NetError::new(NetErrorKind::Tls, "start_tls", peer))
+        })?;
+        Ok(crate::bindings::tls::info_map(&info))
+    }
+
+    /// What the TLS handshake of this socket told; unit on a plain socket.
+    ///
+    /// ```rhai
+    /// assert_eq(net::tls(net::connect(host, port)), ());
+    /// ```
+    pub fn tls(sock: Socket) -> Dynamic {
+        sock.tls().map_or(Dynamic::UNIT, |info| Dynamic::from_map(crate::bindings::tls::info_map(&info)))
+    }
+
+    /// Our end: `#{ ip, port }`.
+    ///
+    /// ```rhai
+    /// assert(net::local(net::connect(host, port)).port > 0);
+    /// ```
+    pub fn local(sock: Socket) -> Map {
+        address_map(sock.local())
+    }
+
+    /// The other end: `#{ ip, port }`; unit on an unconnected socket.
+    ///
+    /// ```rhai
+    /// assert_eq(net::peer(net::connect(host, port)).port, port.number);
+    /// ```
+    pub fn peer(sock: Socket) -> Dynamic {
+        sock.peer().map_or(Dynamic::UNIT, |peer| Dynamic::from_map(address_map(peer)))
+    }
+
+    /// Closes the socket. Closing twice is harmless; sockets left open close when the script ends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::close(sock);
+    /// net::close(sock);
+    /// ```
+    pub fn close(sock: Socket) {
+        sock.close();
+    }
+
+    /// Time each further operation may take, in seconds.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::set_timeout(sock, 0.02);
+    /// try { net::receive(sock) } catch (error) { assert_eq(error.kind, "timeout") }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn set_timeout(sock: Socket, time: Dynamic) -> Fallible<()> {
+        sock.set_timeout(seconds("net::set_timeout", &time)?);
+        Ok(())
+    }
+
+    /// Time all further operations together may take, in seconds from now; unit lifts it.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::set_deadline(sock, 0.02);
+    /// try { net::receive(sock) } catch (error) { assert_eq(error.kind, "timeout") }
+    /// net::set_deadline(sock, ());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn set_deadline(call: NativeCallContext, sock: Socket, time: Dynamic) -> Fallible<()> {
+        if time.is_unit() {
+            sock.set_deadline(None);
+            return Ok(());
+        }
+        let time = seconds("net::set_deadline", &time)?;
+        sock.set_deadline(Some(Reach::of(&call)?.broker.clock().now().plus(time)));
+        Ok(())
+    }
+
+    /// Listens for TCP connections on a local address and port (0: any). Capability `listen`. Suspends.
+    ///
+    /// ```rhai
+    /// let door = net::listen("127.0.0.1", 0);
+    /// assert(net::listening_on(door).port > 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn listen(call: NativeCallContext, address: &str, port: INT) -> Fallible<Acceptor> {
+        const OP: &str = "net::listen";
+        let reach = Reach::of(&call)?;
+        let ip: IpAddr = address
+            .parse()
+            .map_err(|_| script_error(ARGUMENT, OP, format!("\"{address}\" is not an address of this machine")))?;
+        let bind = SocketAddr::new(ip, port_number(OP, &Dynamic::from(port))?);
+        let (timeout, clock) = (reach.timeout(), reach.broker.clock().clone());
+        let listener = wait_net(async move { reach.broker.listen(&reach.warrant, bind).await })?;
+        Ok(Acceptor { listener: listener.into(), timeout, clock })
+    }
+
+    /// Where a listener listens: `#{ ip, port }`.
+    ///
+    /// ```rhai
+    /// assert_eq(net::listening_on(net::listen("127.0.0.1", 0)).ip, "127.0.0.1");
+    /// ```
+    pub fn listening_on(listener: Acceptor) -> Map {
+        address_map(listener.listener.local())
+    }
+
+    /// The next connection to a listener, as a socket. Suspends.
+    ///
+    /// ```rhai
+    /// let door = net::listen("127.0.0.1", 0);
+    /// let sock = net::connect("127.0.0.1", net::listening_on(door).port);
+    /// let other = net::accept(door);
+    /// net::send(sock, "hi");
+    /// assert_eq(bytes::to_text(net::receive_bytes(other, 2)), "hi");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn accept(listener: Acceptor) -> Fallible<Socket> {
+        wait_net(async move {
+            let label = listener.listener.local();
+            let accepted = listener.clock.timeout(listener.timeout, listener.listener.accept()).await;
+            let stream = accepted.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, "accept", label)))?;
+            Ok(Socket::stream(listener.clock.clone(), stream, None, listener.timeout))
+        })
+    }
+
+    /// The addresses of a name, IPv4 and IPv6. Capability `dns`. Errors: `resolve`, `timeout`. Suspends.
+    ///
+    /// ```rhai
+    /// assert(net::resolve("localhost").contains("127.0.0.1"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn resolve(call: NativeCallContext, name: &str) -> Fallible<Array> {
+        let (reach, name) = (Reach::of(&call)?, name.to_owned());
+        let found =
+            wait_net(async move { reach.broker.addresses(&reach.warrant, &name, Family::Any).await })?;
+        Ok(found.into_iter().map(|addr| Dynamic::from(addr.to_string())).collect())
+    }
+
+    /// The names of an address; empty when there are none. Capability `dns`. Suspends.
+    ///
+    /// ```rhai
+    /// assert_eq(type_of(net::reverse("127.0.0.1")), "array");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn reverse(call: NativeCallContext, address: &str) -> Fallible<Array> {
+        let addr: IpAddr = address
+            .parse()
+            .map_err(|_| script_error(ARGUMENT, "net::reverse", format!("\"{address}\" is not an address")))?;
+        let reach = Reach::of(&call)?;
+        let names = wait_net(async move { reach.broker.reverse(&reach.warrant, addr).await })?;
+        Ok(names.into_iter().map(Dynamic::from).collect())
+    }
+}

@@ -1,0 +1,142 @@
+//! What an instance's natives hold of the outside: the broker, its warrant, its host.
+
+use std::cell::OnceCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rhai::{Dynamic, NativeCallContext};
+
+use super::fault::{ARGUMENT, Fallible, net_error, script_error};
+use super::host::{HostValue, PortValue};
+use super::http::{Cache, Client, Dialler, Pool};
+use crate::model::{NetError, NetErrorKind};
+use crate::net::Family;
+use crate::net::broker::{Broker, Warrant};
+use crate::script::Context;
+
+/// Travels through the script engine unseen; natives get it back with [`Reach::of`].
+pub struct Reach {
+    /// The door.
+    pub broker: Broker,
+    /// What this instance may do.
+    pub warrant: Rc<Warrant>,
+    /// The host it was started for.
+    pub host: Option<HostValue>,
+    /// Answers shared by all HTTP clients of the run.
+    pub cache: Cache,
+    /// This instance's HTTP client, once it needs one.
+    pub client: OnceCell<Client>,
+}
+
+impl Reach {
+    /// The reach of the instance behind a native call.
+    pub fn of(call: &NativeCallContext<'_>) -> Fallible<Rc<Reach>> {
+        Context::of(call)?.reach::<Reach>()
+    }
+
+    /// The instance's HTTP client.
+    pub fn client(&self) -> Client {
+        let make = || {
+            let (broker, warrant) = (self.broker.clone(), Rc::clone(&self.warrant));
+            let (clock, random) = (broker.clock().clone(), broker.random().clone());
+            let dialler = Dialler { broker, warrant, host: self.host.clone() };
+            Client::new(Rc::new(dialler), clock, random, Some(self.cache.clone()), Pool::default())
+        };
+        self.client.get_or_init(make).clone()
+    }
+
+    /// Time one operation may take by default.
+    pub fn timeout(&self) -> Duration {
+        self.warrant.limits.operation_timeout
+    }
+}
+
+/// A peer as scripts name it: a host value, an address, or a name to be looked up.
+#[derive(Clone)]
+pub enum Peer {
+    /// An address, and the name that belongs to it.
+    Addr(IpAddr, u32, Option<String>),
+    /// A name; asking for it takes the capability `dns`.
+    Name(String),
+}
+
+impl Peer {
+    /// Reads a script's host argument.
+    pub fn from_script(op: &str, host: &Dynamic) -> Fallible<Peer> {
+        if let Some(host) = host.read_lock::<HostValue>() {
+            let host = host.borrow();
+            return Ok(Peer::Addr(host.target.addr, host.target.scope, host.target.name.clone()));
+        }
+        let Ok(text) = host.clone().into_immutable_string() else {
+            let found = host.type_name();
+            return Err(script_error(ARGUMENT, op, format!("the first argument is a host or text, not {found}")));
+        };
+        Ok(text.parse().map_or_else(|_| Peer::Name(text.to_string()), |addr| Peer::Addr(addr, 0, None)))
+    }
+
+    /// The name to present to the peer: in SNI, in `Host`.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Peer::Addr(_, _, name) => name.as_deref(),
+            Peer::Name(name) => Some(name),
+        }
+    }
+
+    /// The socket address to talk to.
+    pub async fn resolve(&self, reach: &Reach, port: u16) -> Result<SocketAddr, NetError> {
+        match self {
+            Peer::Addr(IpAddr::V6(addr), scope, _) => {
+                Ok(std::net::SocketAddrV6::new(*addr, port, 0, *scope).into())
+            }
+            Peer::Addr(addr, _, _) => Ok(SocketAddr::new(*addr, port)),
+            Peer::Name(name) => {
+                // The name of its own host is known without asking anybody.
+                if let Some(host) = &reach.host
+                    && host.borrow().target.name.as_deref() == Some(name)
+                {
+                    return Ok(SocketAddr::new(host.borrow().target.addr, port));
+                }
+                let addresses = reach.broker.addresses(&reach.warrant, name, Family::Any).await?;
+                let first = addresses.first().ok_or_else(|| NetError::new(NetErrorKind::Resolve, "resolve", name))?;
+                Ok(SocketAddr::new(*first, port))
+            }
+        }
+    }
+}
+
+/// Reads a script's port argument: a port value or a number.
+pub fn port_number(op: &str, port: &Dynamic) -> Fallible<u16> {
+    if let Some(port) = port.read_lock::<PortValue>() {
+        return Ok(port.number());
+    }
+    let number = port.as_int().map_err(|found| {
+        script_error(ARGUMENT, op, format!("the second argument is a port or a number, not {found}"))
+    })?;
+    u16::try_from(number).map_err(|_| script_error(ARGUMENT, op, format!("{number} is not a port (0 to 65535)")))
+}
+
+/// Bytes a script wants sent: a BLOB, or text as UTF-8.
+pub fn bytes_of(op: &str, data: &Dynamic) -> Fallible<Vec<u8>> {
+    if let Some(blob) = data.read_lock::<rhai::Blob>() {
+        return Ok(blob.to_vec());
+    }
+    match data.clone().into_immutable_string() {
+        Ok(text) => Ok(text.as_bytes().to_vec()),
+        Err(found) => Err(script_error(ARGUMENT, op, format!("data is a BLOB or text, not {found}"))),
+    }
+}
+
+/// Seconds as scripts give them: an INT or a float, not negative.
+pub fn seconds(op: &str, value: &Dynamic) -> Fallible<Duration> {
+    let number = value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64));
+    number
+        .ok()
+        .and_then(|number| Duration::try_from_secs_f64(number).ok())
+        .ok_or_else(|| script_error(ARGUMENT, op, format!("a time in seconds is a number from 0 up, not {value}")))
+}
+
+/// Suspends the script until `future` is done; its network errors become exceptions.
+pub fn wait_net<T: 'static>(future: impl Future<Output = Result<T, NetError>> + 'static) -> Fallible<T> {
+    crate::script::wait(future)?.map_err(|error| net_error(&error))
+}

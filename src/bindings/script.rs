@@ -1,0 +1,183 @@
+//! The Rhai modules `script` and `worker`: what an instance knows of itself, and giving way to others.
+
+use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, export_module, exported_module};
+use rhai::{Array, Engine, INT, Map, Module};
+
+use super::fault::{ARGUMENT, Fallible, script_error};
+use super::reach::{Reach, seconds};
+use crate::script::registry::Registry;
+use crate::script::{Context, coroutine, wait};
+
+/// Registers the modules and the registry type.
+pub fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Registry>("Registry")
+        .register_indexer_get(|registry: &mut Registry, key: &str| registry.get(key))
+        .register_indexer_set(|registry: &mut Registry, key: ImmutableString, value: Dynamic| {
+            registry.set(key, value);
+        })
+        .register_fn("keys", |registry: &mut Registry| {
+            registry.keys().into_iter().map(Dynamic::from).collect::<Array>()
+        })
+        .register_fn("len", |registry: &mut Registry| registry.len() as INT);
+    let script: Module = exported_module!(script);
+    let worker: Module = exported_module!(worker);
+    engine.register_static_module("script", script.into());
+    engine.register_static_module("worker", worker.into());
+}
+
+/// What an instance knows of itself.
+#[export_module]
+mod script {
+    /// The id of the script.
+    ///
+    /// ```rhai
+    /// assert_eq(script::name(), "example");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn name(call: NativeCallContext) -> Fallible<String> {
+        Ok(Context::of(&call)?.job.script.id.clone())
+    }
+
+    /// The value of a declared argument: `script.name=…` from `--script-args`, then the bare name, then the default
+    /// of the header, else unit. It has the declared type. An undeclared name is an error.
+    ///
+    /// ```rhai
+    /// assert_eq(script::arg("depth"), 3);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn arg(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
+        let context = Context::of(&call)?;
+        let value = context.shared.arguments.value(&context.job.script, name);
+        value.map_err(|message| script_error(ARGUMENT, "script::arg", message))
+    }
+
+    /// All declared arguments with their values.
+    ///
+    /// ```rhai
+    /// assert_eq(script::args().depth, 3);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn args(call: NativeCallContext) -> Fallible<Map> {
+        let context = Context::of(&call)?;
+        let names = context.job.script.header.args.keys();
+        names
+            .map(|name| {
+                let value = context.shared.arguments.value(&context.job.script, name);
+                let value = value.map_err(|message| script_error(ARGUMENT, "script::args", message))?;
+                Ok((name.into(), value))
+            })
+            .collect()
+    }
+
+    /// Writes a line to the log (stderr) when the run is verbose enough: level `"info"` from `-v` on, `"debug"` from
+    /// `-d` on, `"error"` always.
+    ///
+    /// ```rhai
+    /// script::log("debug", "looking");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn log(call: NativeCallContext, level: &str, text: &str) -> Fallible<()> {
+        let context = Context::of(&call)?;
+        let (verbose, debug) = context.shared.verbosity;
+        let shown = match level {
+            "error" => true,
+            "info" => verbose > 0,
+            "debug" => debug > 0,
+            other => {
+                let message = format!("a level is \"error\", \"info\" or \"debug\", not \"{other}\"");
+                return Err(script_error(ARGUMENT, "script::log", message));
+            }
+        };
+        if shown {
+            (context.shared.log)(&context.job.script.id, &context.job.subject, text);
+        }
+        Ok(())
+    }
+
+    /// Values shared by all scripts of the run: `script::registry().key = value`. Unit removes a key.
+    ///
+    /// ```rhai
+    /// let shared = script::registry();
+    /// shared.seen = 7;
+    /// assert_eq(script::registry().seen, 7);
+    /// assert_eq(script::registry().unknown, ());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn registry(call: NativeCallContext) -> Fallible<Registry> {
+        Ok(Context::of(&call)?.shared.registry.clone())
+    }
+
+    /// Values shared by all scripts of one host.
+    ///
+    /// ```rhai
+    /// let shared = script::host_registry();
+    /// shared.banner = "x";
+    /// assert_eq(script::host_registry().banner, "x");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn host_registry(call: NativeCallContext) -> Fallible<Registry> {
+        Ok(Context::of(&call)?.job.host_registry.clone())
+    }
+
+    /// A random number from 0 to `bound` - 1, from the run's seed.
+    ///
+    /// ```rhai
+    /// let n = script::rng(6);
+    /// assert(n >= 0 && n < 6);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn rng(call: NativeCallContext, bound: INT) -> Fallible<INT> {
+        let bound = u64::try_from(bound).ok().filter(|bound| *bound > 0);
+        let bound = bound.ok_or_else(|| script_error(ARGUMENT, "script::rng", "the bound is at least 1"))?;
+        Ok(Reach::of(&call)?.broker.random().below(bound) as INT)
+    }
+
+    /// The current time in seconds since 1970-01-01T00:00:00Z, by the run's clock.
+    ///
+    /// ```rhai
+    /// assert(script::now() > 1_600_000_000.0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn now(call: NativeCallContext) -> Fallible<f64> {
+        Ok(Reach::of(&call)?.broker.clock().now().0 as f64 / 1e9)
+    }
+
+    /// How verbose the run is: the number of `-v`.
+    ///
+    /// ```rhai
+    /// assert_eq(script::verbosity(), 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn verbosity(call: NativeCallContext) -> Fallible<INT> {
+        Ok(INT::from(Context::of(&call)?.shared.verbosity.0))
+    }
+}
+
+/// Giving way to other scripts.
+#[export_module]
+mod worker {
+    /// Does nothing for that many seconds. Suspends.
+    ///
+    /// ```rhai
+    /// let before = script::now();
+    /// worker::sleep(0.01);
+    /// assert(script::now() - before >= 0.01);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
+        let duration = seconds("worker::sleep", &time)?;
+        let clock = Reach::of(&call)?.broker.clock().clone();
+        wait(async move { clock.sleep(duration).await })
+    }
+
+    /// Lets every other runnable script have a turn first. Suspends.
+    ///
+    /// ```rhai
+    /// worker::pause();
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pause() -> Fallible<()> {
+        coroutine::pause()
+    }
+}
