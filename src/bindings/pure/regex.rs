@@ -5,15 +5,19 @@ use std::collections::VecDeque;
 
 use regex::bytes::{Captures, Match, Regex as Engine, RegexBuilder};
 use rhai::plugin::{export_module, exported_module};
-use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, Map, Module, Position};
+use rhai::{Array, Dynamic, INT, ImmutableString, Map, Module};
 
-use super::data::{Data, MAX_RESULT, View, fits, index, view};
+use crate::bindings::data::{Data, MAX_RESULT, View, fits, index, mismatch, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
 
 /// Bytes of a pattern.
 const MAX_PATTERN: usize = 16 << 10;
-/// Bytes a compiled pattern, and each of its lazily built automata, may take.
-const MAX_PROGRAM: usize = 1 << 20;
+/// Bytes a compiled pattern may take: the work for one byte of data grows with it.
+const MAX_PROGRAM: usize = 256 << 10;
+/// Bytes of the automata built while matching.
+const MAX_AUTOMATA: usize = 1 << 20;
+/// Groups within groups: compiling recurses, on the small stack of a script.
+const MAX_NESTING: u32 = 64;
 /// Compiled patterns kept for calls that give the pattern as text.
 const CACHED: usize = 64;
 /// Matches one call returns; each is a map of some hundred bytes.
@@ -28,7 +32,7 @@ const USUAL_MATCHES: INT = 1000;
 pub struct Regex(Engine);
 
 /// A [`Regex`] or the text of a pattern; the name is what the reference prints for such a parameter.
-type Pattern = Dynamic;
+pub type Pattern = Dynamic;
 
 thread_local! {
     /// The patterns used last, the most recent first. Only a cache: what is not here is compiled again.
@@ -46,20 +50,20 @@ fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
     fits(op, pattern.len(), MAX_PATTERN)?;
     RegexBuilder::new(pattern)
         .unicode(false)
+        .nest_limit(MAX_NESTING)
         .size_limit(MAX_PROGRAM)
-        .dfa_size_limit(MAX_PROGRAM)
+        .dfa_size_limit(MAX_AUTOMATA)
         .build()
         .map_err(|error| script_error(ARGUMENT, op, error))
 }
 
 /// The program of `pattern`, compiled at most once while it stays among the last [`CACHED`].
-fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
+pub fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
     if let Some(regex) = pattern.read_lock::<Regex>() {
         return Ok(regex.0.clone());
     }
     let Some(text) = pattern.read_lock::<ImmutableString>() else {
-        let found = pattern.type_name().to_owned();
-        return Err(Box::new(EvalAltResult::ErrorMismatchDataType("Regex or string".into(), found, Position::NONE)));
+        return Err(mismatch("Regex or string", pattern).into());
     };
     let known = RECENT.with_borrow_mut(|recent| {
         let at = recent.iter().position(|(known, _)| *known == *text)?;
@@ -123,7 +127,7 @@ fn all(op: &str, pattern: &Pattern, data: &Data, limit: INT) -> Fallible<Array> 
 /// `data` with each match replaced, as the kind of value it came as.
 fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<Dynamic> {
     let (engine, view, with): (Engine, View, View) =
-        (program(op, pattern)?, view(op, data)?, super::data::view(op, with)?);
+        (program(op, pattern)?, view(op, data)?, crate::bindings::data::view(op, with)?);
     let mut out: Vec<u8> = Vec::new();
     let mut done = 0;
     for captures in engine.captures_iter(&view) {
