@@ -24,6 +24,9 @@ const CACHED: usize = 64;
 const MAX_MATCHES: usize = 10_000;
 /// Parts one call returns.
 const MAX_PARTS: usize = 100_000;
+/// Bytes all searches of one call may scan. Finding one match is linear, but each may look ahead to the end of the data,
+/// as `a*b|a` does in a run of `a`: so the count of matches times the size of the data is what is bounded.
+const MAX_SCAN: usize = 2 << 30;
 /// Matches `find_all` returns unless told otherwise.
 const USUAL_MATCHES: INT = 1000;
 
@@ -83,6 +86,11 @@ pub fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
     Ok(engine)
 }
 
+/// How many matches in `data` one call goes through.
+fn most(data: &[u8], limit: usize) -> usize {
+    (MAX_SCAN / data.len().max(1)).min(limit)
+}
+
 fn lossy(found: &Match) -> Dynamic {
     String::from_utf8_lossy(found.as_bytes()).into_owned().into()
 }
@@ -121,7 +129,11 @@ fn captured(op: &str, pattern: &Pattern, data: &Data) -> Fallible<Dynamic> {
 fn all(op: &str, pattern: &Pattern, data: &Data, limit: INT) -> Fallible<Array> {
     let (engine, view, limit) = (program(op, pattern)?, view(op, data)?, index(op, "limit", limit)?);
     fits(op, limit, MAX_MATCHES)?;
-    Ok(engine.captures_iter(&view).take(limit).map(|captures| groups(&engine, &captures).into()).collect())
+    let most = most(&view, MAX_MATCHES);
+    let all = engine.captures_iter(&view).take(limit.min(most + 1));
+    let list: Array = all.map(|captures| groups(&engine, &captures).into()).collect();
+    fits(op, list.len(), most)?;
+    Ok(list)
 }
 
 /// `data` with each match replaced, as the kind of value it came as.
@@ -130,7 +142,9 @@ fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<D
         (program(op, pattern)?, view(op, data)?, crate::bindings::data::view(op, with)?);
     let mut out: Vec<u8> = Vec::new();
     let mut done = 0;
-    for captures in engine.captures_iter(&view) {
+    let most = most(&view, MAX_PARTS);
+    for (number, captures) in engine.captures_iter(&view).enumerate() {
+        fits(op, number + 1, most)?;
         let Some(whole) = captures.get(0) else { break };
         out.extend_from_slice(view.get(done..whole.start()).unwrap_or_default());
         captures.expand(&with, &mut out);
@@ -144,7 +158,9 @@ fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<D
 /// Regular expressions in linear time over bytes: no look-around, no back-references. `.` and `\xNN` stand for single
 /// bytes and `\w \d \s` for ASCII; write `(?u)` in a pattern for Unicode, `(?i)` for either case, `(?s)` to let `.` match
 /// line ends. A pattern may be given as text everywhere; the last 64 are kept compiled. Offsets are in bytes (cut with
-/// `bytes::slice`), matched text is decoded as UTF-8, lossily. A wrong pattern is an error `argument`.
+/// `bytes::slice`), matched text is decoded as UTF-8, lossily. A wrong pattern is an error `argument`. Functions that go
+/// through all matches bound their count times the size of the data by 2 GiB (2000 matches in 1 MiB); more is an error
+/// `limit`: cut the data, or split it by plain text with `text::split` or `bytes::split`.
 #[export_module]
 mod natives {
     /// A compiled pattern, for use in a long loop.
@@ -260,8 +276,9 @@ mod natives {
     #[rhai_fn(return_raw, pure)]
     pub fn split(pattern: &mut Pattern, data: Data) -> Fallible<Array> {
         let (engine, view) = (program("regex::split", pattern)?, view("regex::split", &data)?);
-        let parts: Array = engine.split(&view).take(MAX_PARTS + 1).map(|part| view.same_kind(part)).collect();
-        fits("regex::split", parts.len(), MAX_PARTS)?;
+        let most = most(&view, MAX_PARTS);
+        let parts: Array = engine.split(&view).take(most + 1).map(|part| view.same_kind(part)).collect();
+        fits("regex::split", parts.len(), most)?;
         Ok(parts)
     }
 
@@ -293,6 +310,14 @@ mod tests {
         assert!(compiled("test", "(((a{100}){100}){100}){100}").is_err());
         assert!(compiled("test", &"(".repeat(10_000)).is_err());
         assert!(compiled("test", &"a".repeat(MAX_PATTERN + 1)).is_err());
+    }
+
+    #[test]
+    fn matches_that_each_look_ahead_to_the_end_are_bounded() {
+        let data: Dynamic = "a".repeat(4 << 20).into();
+        let error = replaced("test", &"a*b|a".into(), &data, &"".into()).expect_err("too much work");
+        assert!(error.to_string().contains("limit"), "{error}");
+        assert!(all("test", &"a*b|a".into(), &data, 10).is_ok_and(|list| list.len() == 10));
     }
 
     #[test]

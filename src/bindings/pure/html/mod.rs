@@ -13,7 +13,7 @@ use crate::bindings::data::{Data, View, view};
 use crate::bindings::fault::Fallible;
 
 /// Bytes of a page that are looked at.
-const MAX_PAGE: usize = 4 << 20;
+const MAX_PAGE: usize = 1 << 20;
 
 /// The static module `html`.
 pub fn module() -> rhai::Module {
@@ -55,7 +55,7 @@ fn form_map(form: Form) -> Dynamic {
 
 /// What scanners look for in a web page. A body given as BLOB is decoded first: by its byte order mark, its `meta`, else as
 /// UTF-8, else as windows-1252; use `decode` where the header names a charset. Broken pages are read as browsers read them,
-/// never refused; at most the first 4 MiB and 10 000 items count.
+/// never refused; at most the first 1 MiB and 10 000 items count.
 #[export_module]
 mod natives {
     /// The body as text, decoded by its byte order mark, the charset of the header `content_type`, its `meta`, else as UTF-8,
