@@ -3,6 +3,7 @@
 //! Natives translate between Rhai values and the rooms below; they hold no protocol state machine of the engine, no
 //! scheduling, and never open a socket, read a clock or print except through what the script instance hands them.
 
+pub mod data;
 pub mod fault;
 pub mod output;
 pub mod pure;

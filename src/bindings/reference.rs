@@ -275,6 +275,8 @@ mod tests {
             "table[key: string] = value: any",
             "table.keys() -> array",
             "output::table() -> Table",
+            "bytes::pack(format: string, values…: any) -> blob",
+            "regex::find(pattern: Regex|string, data: blob|string, from: int) -> any",
         ] {
             assert!(all.contains(&expected), "{expected} is not among {all:#?}");
         }

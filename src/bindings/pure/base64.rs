@@ -4,7 +4,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, Encoding};
 use rhai::Blob;
 use rhai::plugin::{export_module, exported_module};
 
-use super::data::{Data, view};
+use crate::bindings::data::{Data, view};
 use crate::bindings::fault::{Fallible, PROTOCOL, script_error};
 
 /// The static module `base64`.

@@ -7,7 +7,7 @@ use rhai::{Blob, INT};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::data::{Data, view};
+use crate::bindings::data::{Data, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
 
 /// The static module `digest`.

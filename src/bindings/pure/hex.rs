@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use rhai::Blob;
 use rhai::plugin::{export_module, exported_module};
 
-use super::data::{Data, MAX_RESULT, fits, view};
+use crate::bindings::data::{Data, MAX_RESULT, fits, view};
 use crate::bindings::fault::{Fallible, PROTOCOL, script_error};
 
 /// The static module `hex`.

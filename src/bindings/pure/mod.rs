@@ -2,10 +2,15 @@
 
 mod base64;
 mod bytes;
-mod data;
 mod digest;
 mod hex;
-mod regex;
+pub mod html;
+mod ip;
+mod json;
+pub mod regex;
+mod text;
+mod time;
+pub mod url;
 
 use rhai::Engine;
 
@@ -17,8 +22,14 @@ pub fn register(engine: &mut Engine) {
         ("bytes", bytes::module()),
         ("digest", digest::module()),
         ("hex", hex::module()),
+        ("html", html::module()),
+        ("ip", ip::module()),
+        ("json", json::module()),
         ("output", super::output::module()),
         ("regex", regex::module()),
+        ("text", text::module()),
+        ("time", time::module()),
+        ("url", url::module()),
     ];
     for (name, module) in modules {
         engine.register_static_module(name, module.into());

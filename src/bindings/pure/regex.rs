@@ -5,21 +5,28 @@ use std::collections::VecDeque;
 
 use regex::bytes::{Captures, Match, Regex as Engine, RegexBuilder};
 use rhai::plugin::{export_module, exported_module};
-use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, Map, Module, Position};
+use rhai::{Array, Dynamic, INT, ImmutableString, Map, Module};
 
-use super::data::{Data, MAX_RESULT, View, fits, index, view};
+use crate::bindings::data::{Data, MAX_RESULT, View, fits, index, mismatch, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
 
 /// Bytes of a pattern.
 const MAX_PATTERN: usize = 16 << 10;
-/// Bytes a compiled pattern, and each of its lazily built automata, may take.
-const MAX_PROGRAM: usize = 1 << 20;
+/// Bytes a compiled pattern may take: the work for one byte of data grows with it.
+const MAX_PROGRAM: usize = 256 << 10;
+/// Bytes of the automata built while matching.
+const MAX_AUTOMATA: usize = 1 << 20;
+/// Groups within groups: compiling recurses, on the small stack of a script.
+const MAX_NESTING: u32 = 64;
 /// Compiled patterns kept for calls that give the pattern as text.
 const CACHED: usize = 64;
 /// Matches one call returns; each is a map of some hundred bytes.
 const MAX_MATCHES: usize = 10_000;
 /// Parts one call returns.
 const MAX_PARTS: usize = 100_000;
+/// Bytes all searches of one call may scan. Finding one match is linear, but each may look ahead to the end of the data,
+/// as `a*b|a` does in a run of `a`: so the count of matches times the size of the data is what is bounded.
+const MAX_SCAN: usize = 2 << 30;
 /// Matches `find_all` returns unless told otherwise.
 const USUAL_MATCHES: INT = 1000;
 
@@ -28,7 +35,7 @@ const USUAL_MATCHES: INT = 1000;
 pub struct Regex(Engine);
 
 /// A [`Regex`] or the text of a pattern; the name is what the reference prints for such a parameter.
-type Pattern = Dynamic;
+pub type Pattern = Dynamic;
 
 thread_local! {
     /// The patterns used last, the most recent first. Only a cache: what is not here is compiled again.
@@ -46,20 +53,20 @@ fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
     fits(op, pattern.len(), MAX_PATTERN)?;
     RegexBuilder::new(pattern)
         .unicode(false)
+        .nest_limit(MAX_NESTING)
         .size_limit(MAX_PROGRAM)
-        .dfa_size_limit(MAX_PROGRAM)
+        .dfa_size_limit(MAX_AUTOMATA)
         .build()
         .map_err(|error| script_error(ARGUMENT, op, error))
 }
 
 /// The program of `pattern`, compiled at most once while it stays among the last [`CACHED`].
-fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
+pub fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
     if let Some(regex) = pattern.read_lock::<Regex>() {
         return Ok(regex.0.clone());
     }
     let Some(text) = pattern.read_lock::<ImmutableString>() else {
-        let found = pattern.type_name().to_owned();
-        return Err(Box::new(EvalAltResult::ErrorMismatchDataType("Regex or string".into(), found, Position::NONE)));
+        return Err(mismatch("Regex or string", pattern).into());
     };
     let known = RECENT.with_borrow_mut(|recent| {
         let at = recent.iter().position(|(known, _)| *known == *text)?;
@@ -77,6 +84,11 @@ fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
         recent.push_front((text.clone(), engine.clone()));
     });
     Ok(engine)
+}
+
+/// How many matches in `data` one call goes through.
+fn most(data: &[u8], limit: usize) -> usize {
+    (MAX_SCAN / data.len().max(1)).min(limit)
 }
 
 fn lossy(found: &Match) -> Dynamic {
@@ -117,16 +129,22 @@ fn captured(op: &str, pattern: &Pattern, data: &Data) -> Fallible<Dynamic> {
 fn all(op: &str, pattern: &Pattern, data: &Data, limit: INT) -> Fallible<Array> {
     let (engine, view, limit) = (program(op, pattern)?, view(op, data)?, index(op, "limit", limit)?);
     fits(op, limit, MAX_MATCHES)?;
-    Ok(engine.captures_iter(&view).take(limit).map(|captures| groups(&engine, &captures).into()).collect())
+    let most = most(&view, MAX_MATCHES);
+    let all = engine.captures_iter(&view).take(limit.min(most + 1));
+    let list: Array = all.map(|captures| groups(&engine, &captures).into()).collect();
+    fits(op, list.len(), most)?;
+    Ok(list)
 }
 
 /// `data` with each match replaced, as the kind of value it came as.
 fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<Dynamic> {
     let (engine, view, with): (Engine, View, View) =
-        (program(op, pattern)?, view(op, data)?, super::data::view(op, with)?);
+        (program(op, pattern)?, view(op, data)?, crate::bindings::data::view(op, with)?);
     let mut out: Vec<u8> = Vec::new();
     let mut done = 0;
-    for captures in engine.captures_iter(&view) {
+    let most = most(&view, MAX_PARTS);
+    for (number, captures) in engine.captures_iter(&view).enumerate() {
+        fits(op, number + 1, most)?;
         let Some(whole) = captures.get(0) else { break };
         out.extend_from_slice(view.get(done..whole.start()).unwrap_or_default());
         captures.expand(&with, &mut out);
@@ -140,7 +158,9 @@ fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<D
 /// Regular expressions in linear time over bytes: no look-around, no back-references. `.` and `\xNN` stand for single
 /// bytes and `\w \d \s` for ASCII; write `(?u)` in a pattern for Unicode, `(?i)` for either case, `(?s)` to let `.` match
 /// line ends. A pattern may be given as text everywhere; the last 64 are kept compiled. Offsets are in bytes (cut with
-/// `bytes::slice`), matched text is decoded as UTF-8, lossily. A wrong pattern is an error `argument`.
+/// `bytes::slice`), matched text is decoded as UTF-8, lossily. A wrong pattern is an error `argument`. Functions that go
+/// through all matches bound their count times the size of the data by 2 GiB (2000 matches in 1 MiB); more is an error
+/// `limit`: cut the data, or split it by plain text with `text::split` or `bytes::split`.
 #[export_module]
 mod natives {
     /// A compiled pattern, for use in a long loop.
@@ -256,8 +276,9 @@ mod natives {
     #[rhai_fn(return_raw, pure)]
     pub fn split(pattern: &mut Pattern, data: Data) -> Fallible<Array> {
         let (engine, view) = (program("regex::split", pattern)?, view("regex::split", &data)?);
-        let parts: Array = engine.split(&view).take(MAX_PARTS + 1).map(|part| view.same_kind(part)).collect();
-        fits("regex::split", parts.len(), MAX_PARTS)?;
+        let most = most(&view, MAX_PARTS);
+        let parts: Array = engine.split(&view).take(most + 1).map(|part| view.same_kind(part)).collect();
+        fits("regex::split", parts.len(), most)?;
         Ok(parts)
     }
 
@@ -289,6 +310,14 @@ mod tests {
         assert!(compiled("test", "(((a{100}){100}){100}){100}").is_err());
         assert!(compiled("test", &"(".repeat(10_000)).is_err());
         assert!(compiled("test", &"a".repeat(MAX_PATTERN + 1)).is_err());
+    }
+
+    #[test]
+    fn matches_that_each_look_ahead_to_the_end_are_bounded() {
+        let data: Dynamic = "a".repeat(4 << 20).into();
+        let error = replaced("test", &"a*b|a".into(), &data, &"".into()).expect_err("too much work");
+        assert!(error.to_string().contains("limit"), "{error}");
+        assert!(all("test", &"a*b|a".into(), &data, 10).is_ok_and(|list| list.len() == 10));
     }
 
     #[test]

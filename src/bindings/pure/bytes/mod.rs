@@ -14,7 +14,7 @@ use rhai::{
     Shared,
 };
 
-use super::data::{Data, MAX_RESULT, fits, index, text, view};
+use crate::bindings::data::{Data, MAX_RESULT, fits, index, text, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
 
 /// Values one call of `pack` takes outside an array.

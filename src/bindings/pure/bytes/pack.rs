@@ -6,10 +6,10 @@
 //! bytes; `z` bytes up to a zero; `c<n>` exactly n bytes, `c` all the rest; `x<n>` n zero bytes (one without a number) that
 //! have no value.
 
-use rhai::{Dynamic, EvalAltResult, INT, Position};
+use rhai::{Dynamic, INT};
 
+use crate::bindings::data::{MAX_RESULT, fits, mismatch, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
-use crate::bindings::pure::data::{MAX_RESULT, fits, view};
 
 /// Letters in one format.
 const MAX_FORMAT: usize = 4096;
@@ -103,11 +103,11 @@ pub fn pack(format: &str, values: &[Dynamic]) -> Fallible<Vec<u8>> {
 fn put(op: &str, field: Field, value: &Dynamic, out: &mut Vec<u8>) -> Fallible<()> {
     match field {
         Field::Int { size, signed, little } => {
-            let number = value.as_int().map_err(|found| mismatch("i64", found))?;
+            let number = value.as_int().map_err(|_| mismatch("i64", value))?;
             put_int(op, number, size, signed, little, out)
         }
         Field::Float { size, little } => {
-            let number = value.as_float().map_err(|found| mismatch("f64", found))?;
+            let number = value.as_float().map_err(|_| mismatch("f64", value))?;
             let bytes = if size == 4 { (number as f32).to_be_bytes().to_vec() } else { number.to_be_bytes().to_vec() };
             put_ordered(&bytes, little, out);
             Ok(())
@@ -143,10 +143,6 @@ fn put(op: &str, field: Field, value: &Dynamic, out: &mut Vec<u8>) -> Fallible<(
         }
         Field::Padding(_) => Ok(()),
     }
-}
-
-fn mismatch(wanted: &str, found: &str) -> EvalAltResult {
-    EvalAltResult::ErrorMismatchDataType(wanted.to_owned(), found.to_owned(), Position::NONE)
 }
 
 fn put_ordered(big: &[u8], little: bool, out: &mut Vec<u8>) {

@@ -60,11 +60,16 @@ pub fn view<'a>(op: &str, data: &'a Dynamic) -> Fallible<View<'a>> {
         data.read_lock::<ImmutableString>().map(View::Text)
     };
     let Some(seen) = seen else {
-        let found = data.type_name().to_owned();
-        return Err(Box::new(EvalAltResult::ErrorMismatchDataType("blob or string".into(), found, Position::NONE)));
+        return Err(mismatch("blob or string", data).into());
     };
     fits(op, seen.len(), MAX_INPUT)?;
     Ok(seen)
+}
+
+/// Rhai's ordinary type error: `wanted` and what `found` is.
+pub fn mismatch(wanted: &str, found: &Dynamic) -> EvalAltResult {
+    let name = found.type_name().rsplit("::").next().unwrap_or_default();
+    EvalAltResult::ErrorMismatchDataType(wanted.to_owned(), name.to_owned(), Position::NONE)
 }
 
 /// The owned text of `data`, lossily decoded.
