@@ -4,6 +4,10 @@
 //! socket, looks up a name, reads a clock or draws a random number in any other way. Knows no scripts and no stages.
 
 pub mod live;
+#[cfg(test)]
+mod loopback;
+pub mod resolver;
+pub mod tls;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};

@@ -1,0 +1,1 @@
+//! TLS: data connections and the handshake prober (next).
