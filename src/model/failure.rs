@@ -79,9 +79,13 @@ impl NetError {
         self
     }
 
-    /// Classifies an error of the operating system.
+    /// Classifies an error of the operating system. One that carries a `NetError` (from a layer over the socket, such as
+    /// TLS) keeps its kind and detail.
     pub fn from_io(error: &io::Error, op: &'static str, peer: impl fmt::Display) -> NetError {
         use io::ErrorKind as K;
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<NetError>()) {
+            return NetError { op, peer: peer.to_string(), ..inner.clone() };
+        }
         let kind = match error.kind() {
             K::ConnectionRefused => NetErrorKind::Refused,
             K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => NetErrorKind::Reset,

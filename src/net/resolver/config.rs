@@ -12,6 +12,8 @@ const PORT: u16 = 53;
 /// Entries kept of each kind; what a longer file adds is ignored, as the C library does (there: 3 servers, 6 domains).
 const MAX_SERVERS: usize = 8;
 const MAX_SEARCH: usize = 8;
+/// Addresses kept of a name in the hosts file, and names of an address.
+const MAX_PER_HOST: usize = 64;
 /// Servers one question is put to.
 pub(super) const SERVERS_PER_QUESTION: usize = 3;
 
@@ -158,8 +160,9 @@ impl Hosts {
     }
 }
 
+/// Adds `item` unless it is there or the list is full: block lists give one address to half a million names.
 fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
-    if !list.contains(&item) {
+    if list.len() < MAX_PER_HOST && !list.contains(&item) {
         list.push(item);
     }
 }
@@ -211,5 +214,10 @@ mod tests {
         assert_eq!(hosts.addresses("gate"), ["10.0.0.1".parse::<IpAddr>().unwrap(), "10.0.0.2".parse().unwrap()]);
         assert_eq!(hosts.names("10.0.0.1".parse().unwrap()), ["gate", "gate.example"]);
         assert!(hosts.addresses("bad").is_empty());
+        let blocked: String =
+            (0..100_000).map(|index| format!("0.0.0.0 ad{index}.example\n")).collect::<Vec<_>>().concat();
+        let hosts = Hosts::parse(&blocked);
+        assert_eq!(hosts.addresses("ad99999.example").len(), 1);
+        assert_eq!(hosts.names("0.0.0.0".parse().unwrap()).len(), MAX_PER_HOST);
     }
 }
