@@ -79,11 +79,12 @@ impl NetError {
         self
     }
 
-    /// Classifies an error of the operating system; one of ours that travelled as an `io::Error` comes back as it was.
+    /// Classifies an error of the operating system. One that carries a `NetError` (from a layer over the socket, such as
+    /// TLS) keeps its kind and detail.
     pub fn from_io(error: &io::Error, op: &'static str, peer: impl fmt::Display) -> NetError {
         use io::ErrorKind as K;
-        if let Some(ours) = error.get_ref().and_then(|inner| inner.downcast_ref::<NetError>()) {
-            return ours.clone();
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<NetError>()) {
+            return NetError { op, peer: peer.to_string(), ..inner.clone() };
         }
         let kind = match error.kind() {
             K::ConnectionRefused => NetErrorKind::Refused,

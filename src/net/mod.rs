@@ -5,6 +5,10 @@
 
 pub mod broker;
 pub mod live;
+#[cfg(test)]
+mod loopback;
+pub mod resolver;
+pub mod tls;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};

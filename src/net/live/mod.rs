@@ -3,6 +3,7 @@
 //! Every socket takes a slot first, so the process runs out of slots, where it waits, before it runs out of
 //! descriptors, where it would fail.
 
+pub mod names;
 mod tcp;
 mod udp;
 

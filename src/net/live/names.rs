@@ -1,0 +1,28 @@
+//! What this machine knows about names: the only reader of `resolv.conf` and the hosts file.
+
+use std::fs::File;
+use std::io::Read;
+
+use crate::net::resolver::{Hosts, ResolverConfig};
+
+/// Longest file read; block lists in hosts files reach some ten megabytes.
+const MAX_FILE: u64 = 32 << 20;
+
+/// The machine's resolver configuration, read once. A missing or unreadable file counts as empty.
+pub fn system_config() -> ResolverConfig {
+    let mut config = ResolverConfig::from_resolv_conf(&text_of("/etc/resolv.conf"), &interface_index);
+    config.hosts = Hosts::parse(&text_of("/etc/hosts"));
+    config
+}
+
+fn text_of(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
+    if read.is_ok() { String::from_utf8_lossy(&bytes).into_owned() } else { String::new() }
+}
+
+/// The kernel's index of an interface, for zones such as `%eth0`.
+fn interface_index(name: &str) -> Option<u32> {
+    let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
+    plain.then(|| text_of(&format!("/sys/class/net/{name}/ifindex")))?.trim().parse().ok()
+}
