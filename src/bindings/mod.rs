@@ -5,6 +5,23 @@
 
 pub mod data;
 pub mod fault;
+pub mod host;
+pub mod http;
+pub mod launch;
+pub mod net;
 pub mod output;
 pub mod pure;
+pub mod reach;
 pub mod reference;
+pub mod script;
+pub mod tls;
+
+/// Registers every native and type scripts can use.
+pub fn register(engine: &mut rhai::Engine) {
+    pure::register(engine);
+    host::register(engine);
+    net::register(engine);
+    tls::register(engine);
+    http::register(engine);
+    script::register(engine);
+}

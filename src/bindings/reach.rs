@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rhai::{Dynamic, NativeCallContext};
 
+use super::data::view;
 use super::fault::{ARGUMENT, Fallible, net_error, script_error};
 use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
@@ -118,13 +119,7 @@ pub fn port_number(op: &str, port: &Dynamic) -> Fallible<u16> {
 
 /// Bytes a script wants sent: a BLOB, or text as UTF-8.
 pub fn bytes_of(op: &str, data: &Dynamic) -> Fallible<Vec<u8>> {
-    if let Some(blob) = data.read_lock::<rhai::Blob>() {
-        return Ok(blob.to_vec());
-    }
-    match data.clone().into_immutable_string() {
-        Ok(text) => Ok(text.as_bytes().to_vec()),
-        Err(found) => Err(script_error(ARGUMENT, op, format!("data is a BLOB or text, not {found}"))),
-    }
+    view(op, data).map(|view| view.to_vec())
 }
 
 /// Seconds as scripts give them: an INT or a float, not negative.

@@ -57,8 +57,8 @@ mod script {
     /// ```rhai
     /// assert_eq(script::args().depth, 3);
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn args(call: NativeCallContext) -> Fallible<Map> {
+    #[rhai_fn(name = "args", return_raw)]
+    pub fn all_args(call: NativeCallContext) -> Fallible<Map> {
         let context = Context::of(&call)?;
         let names = context.job.script.header.args.keys();
         names

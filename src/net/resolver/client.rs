@@ -129,7 +129,7 @@ impl Client {
     async fn over_tcp(&self, addr: SocketAddr, query: &Query) -> Result<Verdict, NetError> {
         let limit = self.tries.iter().sum();
         let exchange = async {
-            let options = ConnectOptions { bind: None, timeout: Some(limit) };
+            let options = ConnectOptions { timeout: Some(limit), ..ConnectOptions::default() };
             let mut stream = self.transport.connect(addr, options).await?;
             let failed = |error: std::io::Error| NetError::from_io(&error, "receive", addr);
             let wire = query.wire();
