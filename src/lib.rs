@@ -1,5 +1,6 @@
 //! sonde: a network scanner whose stages and scripts all run on one event loop.
 
+pub mod app;
 pub mod bindings;
 pub mod cli;
 pub mod error;

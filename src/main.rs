@@ -1,2 +1,8 @@
 //! argv -> run -> exit code.
-fn main() {}
+
+use std::ffi::OsString;
+
+fn main() {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    std::process::exit(sonde::app::run(&arguments) as i32);
+}

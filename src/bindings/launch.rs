@@ -1,6 +1,6 @@
 //! From rules to instances: which scripts run on a host, in which order, and what they get.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use rhai::Dynamic;
 use super::host::HostValue;
 use super::http::Cache;
 use super::reach::Reach;
-use crate::model::{Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
+use crate::model::{FailureKind, Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
 use crate::net::broker::{Broker, Warrant};
 use crate::scan::ScriptStage;
 use crate::script::coroutine::Stop;
@@ -38,6 +38,8 @@ pub struct Launcher {
     pub cache: Cache,
     /// Endings, counted.
     pub totals: Rc<RefCell<Totals>>,
+    /// Instances that failed through no fault of a peer.
+    pub faults: Cell<u64>,
 }
 
 /// One instance to start: the script, and the port it is for.
@@ -49,7 +51,10 @@ struct Plan {
 
 /// Records as they come in, and who waits for them.
 #[derive(Clone, Default)]
-struct Inbox(Rc<RefCell<(Vec<(usize, ScriptResult)>, Option<Waker>)>>);
+struct Inbox(Rc<RefCell<Mail>>);
+
+/// Plan and record, and the waker of the reader.
+type Mail = (Vec<(usize, ScriptResult)>, Option<Waker>);
 
 impl Inbox {
     fn sink(&self, index: usize) -> Box<dyn FnOnce(ScriptResult)> {
@@ -132,6 +137,8 @@ impl Launcher {
                     *left -= 1;
                 }
                 self.totals.borrow_mut().count(&result.id, result.outcome);
+                let is_fault = result.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::Peer);
+                self.faults.set(self.faults.get() + u64::from(is_fault));
                 results.push((index, result));
             }
         }
@@ -152,13 +159,11 @@ impl Launcher {
         deadline: Option<Timestamp>,
     ) -> Vec<(usize, ScriptResult)> {
         let Some(deadline) = deadline.filter(|_| !group.is_stopped()) else { return inbox.next().await };
-        match self.broker.clock().before(deadline, inbox.next()).await {
-            Ok(results) => results,
-            Err(_) => {
-                self.scheduler.stop(group, Stop::HostTimeout);
-                inbox.next().await
-            }
+        if let Ok(results) = self.broker.clock().before(deadline, inbox.next()).await {
+            return results;
         }
+        self.scheduler.stop(group, Stop::HostTimeout);
+        inbox.next().await
     }
 
     fn job(&self, plan: &Plan, host: Option<&HostValue>) -> Job {

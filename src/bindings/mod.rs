@@ -16,6 +16,11 @@ pub mod reference;
 pub mod script;
 pub mod tls;
 
+/// Arguments that native libraries read from `--script-args`, with their types and defaults.
+pub fn library_arguments() -> Vec<crate::script::arguments::LibraryArgument> {
+    http::arguments()
+}
+
 /// Registers every native and type scripts can use.
 pub fn register(engine: &mut rhai::Engine) {
     pure::register(engine);

@@ -37,7 +37,7 @@ pub use cookies::{Cookie, Jar};
 pub use dialler::Dialler;
 pub use headers::Headers;
 pub use location::{Location, resolve};
-pub use natives::register;
+pub use natives::{arguments, register};
 pub use origin::{Dial, Origin};
 pub use parser::{Expect, Malformed, Parser};
 pub use pool::Pool;

@@ -13,6 +13,8 @@ use crate::bindings::host::PortValue;
 use crate::bindings::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
 use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind};
+use crate::script::arguments::LibraryArgument;
+use crate::script::{ArgumentSpec, ArgumentType, Context};
 
 /// Requests sent through one pipeline call.
 const MAX_PIPELINE: usize = 1000;
@@ -23,6 +25,40 @@ const KNOWN: [&str; 13] = [
     "auth", "body", "cache", "cookies", "decode", "follow", "headers", "keep_alive", "max_body", "other_hosts",
     "timeout", "tls", "version",
 ];
+
+/// `http.useragent`, `http.timeout`, `http.max-body`: what every script's client starts from.
+pub fn arguments() -> Vec<LibraryArgument> {
+    let argument = |name, kind, default: Dynamic, help: &str| LibraryArgument {
+        name,
+        spec: ArgumentSpec { kind, default, help: help.to_owned() },
+    };
+    vec![
+        argument("http.useragent", ArgumentType::Text, Dynamic::UNIT, "what to send as User-Agent"),
+        argument("http.timeout", ArgumentType::Duration, Dynamic::UNIT, "time for one operation"),
+        argument("http.max-body", ArgumentType::Int, Dynamic::UNIT, "bytes of a body kept"),
+    ]
+}
+
+/// Options as `--script-args` sets them for every request of the run.
+fn defaults(context: &Context, reach: &Reach) -> Fallible<(Options, Option<String>)> {
+    let mut options = Options { operation_timeout: reach.timeout(), ..Options::default() };
+    let mut useragent = None;
+    for argument in &context.shared.library_arguments {
+        let value = context.shared.arguments.library_value(argument);
+        let value = value.map_err(|message| script_error(ARGUMENT, "http", message))?;
+        match argument.name {
+            _ if value.is_unit() => {}
+            "http.useragent" => useragent = Some(value.to_string()),
+            "http.timeout" => options.operation_timeout = seconds("http.timeout", &value)?,
+            "http.max-body" => {
+                let limit = value.as_int().ok().and_then(|limit| usize::try_from(limit).ok());
+                options.body_limit = limit.unwrap_or(options.body_limit);
+            }
+            _ => {}
+        }
+    }
+    Ok((options, useragent))
+}
 
 /// Registers the module and the response type.
 pub fn register(engine: &mut Engine) {
@@ -96,11 +132,11 @@ fn flag(op: &str, options: &Map, name: &str, default: bool) -> Fallible<bool> {
 }
 
 impl Wishes {
-    fn read(op: &str, given: &Map, reach: &Reach) -> Fallible<Wishes> {
+    fn read(op: &str, given: &Map, call: &NativeCallContext<'_>, reach: &Reach) -> Fallible<Wishes> {
         if let Some(unknown) = given.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             return wrong(op, format!("unknown option \"{unknown}\"{}", suggestion(unknown, KNOWN)));
         }
-        let mut options = Options { operation_timeout: reach.timeout(), ..Options::default() };
+        let (mut options, useragent) = defaults(&*Context::of(call)?, reach)?;
         if let Some(time) = given.get("timeout") {
             let time: Duration = seconds(op, time)?;
             options.deadline = Some(reach.broker.clock().now().plus(time));
@@ -122,9 +158,15 @@ impl Wishes {
             Some("1.0") => Version::Http10,
             Some(other) => return wrong(op, format!("version is \"1.0\" or \"1.1\", not \"{other}\"")),
         };
+        let mut headers = given.get("headers").map_or(Ok(Vec::new()), |headers| header_fields(op, headers))?;
+        if let Some(useragent) = useragent
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent"))
+        {
+            headers.push(("User-Agent".to_owned(), useragent.into_bytes()));
+        }
         Ok(Wishes {
             options,
-            headers: given.get("headers").map_or(Ok(Vec::new()), |headers| header_fields(op, headers))?,
+            headers,
             body: given.get("body").map_or(Ok(Vec::new()), |body| bytes_of(op, body))?,
             tls: given.get("tls").map(|_| flag(op, given, "tls", false)).transpose()?,
             version,
@@ -201,7 +243,7 @@ impl Asked {
         let reach = Reach::of(call)?;
         let peer = Peer::from_script(op, host)?;
         let number = port_number(op, port)?;
-        let wishes = Wishes::read(op, given, &reach)?;
+        let wishes = Wishes::read(op, given, call, &reach)?;
         let tls = wishes.tls.unwrap_or_else(|| guess_tls(port, number));
         let may_fall_back = wishes.tls.is_none() && tls;
         Ok(Asked { client: reach.client(), reach, peer, port: number, wishes, tls, may_fall_back })
@@ -247,7 +289,7 @@ fn ask_url(call: &NativeCallContext<'_>, url: &str, given: &Map) -> Fallible<Res
         return wrong(OP, format!("\"{url}\" is not an absolute http or https URL"));
     };
     let reach = Reach::of(call)?;
-    let wishes = Wishes::read(OP, given, &reach)?;
+    let wishes = Wishes::read(OP, given, call, &reach)?;
     let client = reach.client();
     let mut request = wishes.request("GET", "");
     request.path = target.path;

@@ -22,7 +22,7 @@ fn text_of(path: &str) -> String {
 }
 
 /// The kernel's index of an interface, for zones such as `%eth0`.
-fn interface_index(name: &str) -> Option<u32> {
+pub fn interface_index(name: &str) -> Option<u32> {
     let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
     plain.then(|| text_of(&format!("/sys/class/net/{name}/ifindex")))?.trim().parse().ok()
 }

@@ -70,6 +70,9 @@ impl Names for Resolver {
             if !known.is_empty() {
                 return Ok(known.to_vec());
             }
+            if addr.is_loopback() {
+                return Ok(Vec::new()); // RFC 6303: locally served, never a question for a server
+            }
             let answer = inner.lookup(Question { name: DomainName::reverse(addr), kind: RecordKind::Ptr }).await?;
             let names = answer.data.iter().filter_map(|data| match data {
                 Data::Name(name) => Some(name.to_string()),

@@ -1,0 +1,3 @@
+//! The scripts and libraries inside the binary.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

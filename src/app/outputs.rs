@@ -1,0 +1,93 @@
+//! Report files and stdout.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::rc::Rc;
+
+use super::complain;
+use crate::cli::{Color, Destination, Format, ReportSettings};
+use crate::error::Error;
+use crate::model::Event;
+use crate::report::{self, Grepable, JsonLines, ReportError, Reports, Text, TextOptions, Xml};
+
+/// Opens every report. All are opened before anything is scanned: a path that cannot be written is found out first.
+pub fn open(settings: &ReportSettings) -> Result<Reports, Error> {
+    let mut reports = Reports::new();
+    for (format, destination) in &settings.outputs {
+        let (name, writer, terminal): (String, Box<dyn Write>, bool) = match destination {
+            Destination::Stdout => {
+                let stdout = io::stdout();
+                let terminal = stdout.is_terminal();
+                ("stdout".to_owned(), Box::new(BufWriter::with_capacity(64 << 10, stdout)), terminal)
+            }
+            Destination::File(path) => {
+                let name = path.display().to_string();
+                let file = File::create(path).map_err(|error| Error::File(format!("create {name}: {error}")))?;
+                (name, Box::new(BufWriter::new(file)), false)
+            }
+        };
+        reports.add(name, formatter(*format, settings, terminal), writer);
+    }
+    Ok(reports)
+}
+
+fn formatter(format: Format, settings: &ReportSettings, terminal: bool) -> Box<dyn report::Format> {
+    let color = match settings.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    match format {
+        Format::Normal => Box::new(Text::new(TextOptions {
+            open_only: settings.open_only,
+            reason: settings.reason,
+            verbose: settings.verbose,
+            debug: settings.debug,
+            color,
+            with_header: true,
+        })),
+        Format::Xml => Box::new(Xml::new()),
+        Format::Grepable => Box::new(Grepable::new()),
+        Format::Json => Box::new(JsonLines::new()),
+    }
+}
+
+/// Where events go; clones share it.
+#[derive(Clone)]
+pub struct Sink(Rc<RefCell<Inner>>);
+
+struct Inner {
+    reports: Reports,
+    failed: bool,
+}
+
+impl Sink {
+    /// A sink into `reports`.
+    pub fn new(reports: Reports) -> Sink {
+        Sink(Rc::new(RefCell::new(Inner { reports, failed: false })))
+    }
+
+    /// Reports one event. A report that cannot be written any more is named once; the others go on.
+    pub fn emit(&self, event: &Event) {
+        let mut inner = self.0.borrow_mut();
+        match inner.reports.event(event) {
+            Ok(()) => {}
+            Err(ReportError::BrokenPipe(_)) => inner.failed = true, // the reader wanted no more
+            Err(error @ ReportError::Write(_)) => {
+                inner.failed = true;
+                complain(&error.to_string());
+            }
+        }
+    }
+
+    /// Whether no report is left to write to: then there is no use in going on.
+    pub fn is_dead(&self) -> bool {
+        self.0.borrow().reports.is_empty()
+    }
+
+    /// Whether some report is incomplete.
+    pub fn has_failed(&self) -> bool {
+        self.0.borrow().failed
+    }
+}

@@ -1,0 +1,107 @@
+//! Engine, catalogue and selection, as the settings ask for them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::{complain, embedded, inputs};
+use crate::bindings;
+use crate::cli::ScriptSettings;
+use crate::error::Error;
+use crate::script::arguments::LibraryArgument;
+use crate::script::catalogue::{self, Catalogue, CatalogueError};
+use crate::script::engine::Texts;
+use crate::script::rules::RuleIndex;
+use crate::script::selection::{Selected, select};
+use crate::script::{Arguments, Script, engine, scheduler};
+
+/// The engine with all natives, and everything written in Rhai.
+pub struct Engine {
+    /// Runs scripts.
+    pub rhai: Rc<rhai::Engine>,
+    /// The scripts there are.
+    pub catalogue: Catalogue,
+    texts: Texts,
+}
+
+impl From<CatalogueError> for Error {
+    fn from(error: CatalogueError) -> Error {
+        match error {
+            CatalogueError::Usage(text) => Error::Usage(text),
+            CatalogueError::Broken(text) => Error::Script(text),
+        }
+    }
+}
+
+impl Engine {
+    /// Builds the engine and loads the embedded scripts and those of `directories`.
+    pub fn new(directories: &[PathBuf]) -> Result<Engine, Error> {
+        let directories: Vec<String> = directories.iter().map(|path| path.display().to_string()).collect();
+        let (mut rhai, texts) = engine::build(embedded::STDLIB, directories.clone());
+        bindings::register(&mut rhai);
+        let rhai = Rc::new(rhai);
+        let mut catalogue = Catalogue::new(Rc::clone(&rhai), embedded::SCRIPTS);
+        for directory in &directories {
+            catalogue.add_directory(directory)?;
+        }
+        Ok(Engine { rhai, catalogue, texts })
+    }
+
+    /// Tells of scripts that did not load and were not asked for by name.
+    pub fn mention_broken(&self) {
+        for (id, diagnostic) in self.catalogue.broken() {
+            complain(&format!("script {id} is left out:\n{diagnostic}"));
+        }
+    }
+
+    /// Texts of scripts and libraries, for carets.
+    pub fn sources(&self, selected: &[Selected]) -> scheduler::Texts {
+        let scripts: HashMap<String, Rc<str>> =
+            selected.iter().map(|one| (one.script.path.clone(), Rc::clone(&one.script.source))).collect();
+        let libraries = Rc::clone(&self.texts);
+        Box::new(move |name| scripts.get(name).cloned().or_else(|| libraries.borrow().get(name).cloned()))
+    }
+}
+
+/// The scripts of a run and their arguments.
+pub struct Chosen {
+    /// In the catalogue's order.
+    pub selected: Vec<Selected>,
+    /// By their rules.
+    pub index: RuleIndex,
+    /// What each waits for on its host.
+    pub dependencies: std::collections::BTreeMap<String, Vec<String>>,
+    /// Checked against what they declare.
+    pub arguments: Arguments,
+    /// Arguments libraries read.
+    pub library_arguments: Vec<LibraryArgument>,
+}
+
+/// Selects scripts and checks their arguments.
+pub fn choose(engine: &mut Engine, settings: &ScriptSettings) -> Result<Chosen, Error> {
+    let selected = select(&settings.select, &mut engine.catalogue)?;
+    if !settings.select.is_empty() {
+        engine.mention_broken();
+        if selected.is_empty() {
+            complain(&format!("--script {}: selects no script", settings.select.join(",")));
+        }
+    }
+    let scripts: Vec<Rc<Script>> = selected.iter().map(|one| Rc::clone(&one.script)).collect();
+    let dependencies = catalogue::dependencies(&scripts).map_err(Error::Script)?;
+    let mut index = RuleIndex::default();
+    for one in &selected {
+        index.add(&one.script, one.forced);
+    }
+    let mut arguments = Arguments::default();
+    for path in &settings.args_files {
+        arguments.add(&inputs::argument_file(path)?, &path.display().to_string()).map_err(Error::Usage)?;
+    }
+    for text in &settings.args {
+        arguments.add(text, "--script-args").map_err(Error::Usage)?;
+    }
+    let library_arguments = bindings::library_arguments();
+    let chosen: Vec<&Script> = scripts.iter().map(Rc::as_ref).collect();
+    let all = engine.catalogue.scripts().map(Rc::as_ref);
+    arguments.check(all, &chosen, &library_arguments).map_err(Error::Usage)?;
+    Ok(Chosen { selected, index, dependencies, arguments, library_arguments })
+}

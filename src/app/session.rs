@@ -1,0 +1,263 @@
+//! One run: from settings to events to the exit code.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::interrupt::Interrupt;
+use super::outputs::{self, Sink};
+use super::scripts::{self, Chosen, Engine};
+use super::{complain, inputs};
+use crate::bindings::http::Cache;
+use crate::bindings::launch::{HostScripts, Launcher};
+use crate::bindings::output::to_value;
+use crate::cli::Settings;
+use crate::error::{Error, ExitCode};
+use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
+use crate::net::Network;
+use crate::net::broker::{Broker, Governor, TraceSink};
+use crate::net::live::{LiveTransport, names, raise_descriptor_limit};
+use crate::net::resolver::Resolver;
+use crate::report;
+use crate::runtime::{Random, Runtime};
+use crate::scan::connect::Pace;
+use crate::scan::pipeline::{NamePolicy, Summary};
+use crate::scan::{HostPlan, Pipeline};
+use crate::script::instance::Shared;
+use crate::script::registry::Registry;
+use crate::script::scheduler::Setup;
+use crate::script::Scheduler;
+use crate::target::Targets;
+
+/// Script instances alive at once: about 65 KB of memory each at worst, and two memory mappings.
+const DEFAULT_INSTANCES: usize = 10_000;
+/// Probes in flight to one host unless the user says otherwise.
+const PROBES_PER_HOST: usize = 512;
+
+/// Runs a scan as `settings` say.
+pub fn run(settings: Settings) -> Result<ExitCode, Error> {
+    settings.notes.iter().for_each(|note| complain(note));
+    let specs = inputs::specs(&settings.targets)?;
+    let (mut exclude, excluded_names) = inputs::exclude(&settings.targets)?;
+    let ports: Rc<[u16]> = inputs::ports(&settings.ports)?.tcp.into();
+    let mut engine = Engine::new(&settings.scripts.dirs)?;
+    let chosen = scripts::choose(&mut engine, &settings.scripts)?;
+    let interrupt = Interrupt::listen()?;
+    let sink = Sink::new(outputs::open(&settings.report)?);
+
+    let runtime = Runtime::live();
+    let network = network(&settings, &runtime);
+    runtime.run(inputs::resolve_excluded(&mut exclude, excluded_names, &*network.names))?;
+    let targets = inputs::targets(specs, exclude).unique(true);
+    let session = Session::new(settings, network, &runtime, &engine, chosen, ports, sink);
+    Ok(runtime.run(session.run(targets, &interrupt)))
+}
+
+/// The machine's network as the settings want it used.
+fn network(settings: &Settings, runtime: &Runtime) -> Network {
+    let (clock, random) = (runtime.clock(), Random::new(settings.seed));
+    let most = raise_descriptor_limit();
+    let sockets = settings.scan.max_sockets.map_or(most, |wanted| (wanted as usize).min(most));
+    let transport = Rc::new(LiveTransport::new(clock.clone(), sockets, settings.scan.connect_timeout));
+    let mut config = names::system_config();
+    if !settings.names.dns_servers.is_empty() {
+        config.servers.clone_from(&settings.names.dns_servers);
+    }
+    let names = Rc::new(Resolver::new(config, Rc::clone(&transport) as Rc<_>, clock.clone(), random.clone()));
+    Network { clock, random, transport, names }
+}
+
+/// Everything a run holds while it lasts.
+struct Session {
+    settings: Settings,
+    network: Network,
+    launcher: Rc<Launcher>,
+    pipeline: Pipeline,
+    spawner: crate::runtime::Spawner,
+    ports: Rc<[u16]>,
+    sink: Sink,
+    started: Timestamp,
+}
+
+impl Session {
+    fn new(
+        settings: Settings,
+        network: Network,
+        runtime: &Runtime,
+        engine: &Engine,
+        chosen: Chosen,
+        ports: Rc<[u16]>,
+        sink: Sink,
+    ) -> Session {
+        let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
+        let launcher = Rc::new(launcher(&settings, &network, engine, chosen, governor.clone()));
+        let plan = plan(&settings, &network, runtime, governor, &launcher, &ports);
+        let policy =
+            NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
+        let out = sink.clone();
+        let pipeline = Pipeline::new(plan, policy, Rc::new(move |event| out.emit(&event)));
+        let started = network.clock.now();
+        let spawner = runtime.spawner();
+        Session { settings, network, launcher, pipeline, spawner, ports, sink, started }
+    }
+
+    /// Prerules, hosts, postrules; or as far as that goes until a signal.
+    async fn run(&self, targets: Targets, interrupt: &Interrupt) -> ExitCode {
+        let scheduler = self.launcher.scheduler.clone();
+        let scheduling = self.spawner.spawn(async move { scheduler.run().await });
+        self.sink.emit(&Event::Start(self.run_start()));
+        let interrupted = {
+            let mut work = pin!(self.work(targets));
+            let mut signal = pin!(interrupt.first());
+            poll_fn(|cx| {
+                if self.sink.is_dead() {
+                    return Poll::Ready(true);
+                }
+                if work.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(false);
+                }
+                signal.as_mut().poll(cx).map(|()| true)
+            })
+            .await
+        };
+        drop(scheduling);
+        self.finish(interrupted)
+    }
+
+    async fn work(&self, targets: Targets) {
+        let before = self.launcher.run_global(RuleKind::Pre).await;
+        if !before.is_empty() {
+            self.sink.emit(&Event::Prescan(before));
+        }
+        self.pipeline.run(targets).await;
+        let after = self.launcher.run_global(RuleKind::Post).await;
+        if !after.is_empty() {
+            self.sink.emit(&Event::Postscan(after));
+        }
+    }
+
+    fn run_start(&self) -> RunStart {
+        let scan = ScanInfo { kind: "connect", protocol: Protocol::Tcp, ports: self.ports.to_vec() };
+        RunStart {
+            version: env!("CARGO_PKG_VERSION"),
+            args: self.settings.args_line.clone(),
+            at: self.started,
+            scans: vec![scan],
+            verbose: self.settings.report.verbose,
+            debug: self.settings.report.debug,
+        }
+    }
+
+    fn finish(&self, interrupted: bool) -> ExitCode {
+        let summary = self.pipeline.summary().borrow().clone();
+        summary.troubles.iter().for_each(|trouble| complain(trouble));
+        let totals = self.totals(&summary);
+        let complete = is_complete(&totals, &summary) && self.launcher.faults.get() == 0;
+        let ending = match (interrupted, complete) {
+            (true, _) => Ending::Interrupted,
+            (false, true) => Ending::Complete,
+            (false, false) => Ending::Incomplete,
+        };
+        let at = self.network.clock.now();
+        self.sink.emit(&Event::End(RunEnd { at, elapsed: at.since(self.started), ending, totals }));
+        match ending {
+            _ if self.sink.has_failed() => ExitCode::Failure,
+            Ending::Interrupted => ExitCode::Interrupted,
+            Ending::Incomplete if !self.settings.allow_incomplete => ExitCode::Incomplete,
+            Ending::Incomplete | Ending::Complete => ExitCode::Complete,
+        }
+    }
+
+    fn totals(&self, summary: &Summary) -> Totals {
+        let mut totals = self.launcher.totals.borrow().clone();
+        totals.up = summary.up;
+        totals.down = summary.down;
+        totals.unresolved = summary.unresolved;
+        totals.unfinished = summary.unfinished + summary.under_way;
+        totals.ports = summary.ports;
+        totals
+    }
+}
+
+/// Whether everything planned was done: failures of peers are results, but what was cut short or never ran is not.
+fn is_complete(totals: &Totals, summary: &Summary) -> bool {
+    let cut_short = [
+        ScriptOutcome::TimedOut,
+        ScriptOutcome::OverBudget,
+        ScriptOutcome::Cancelled,
+        ScriptOutcome::Skipped,
+    ];
+    let scripts_done = totals.scripts.values().all(|by_outcome| cut_short.iter().all(|o| !by_outcome.contains_key(o)));
+    scripts_done && totals.unresolved == 0 && totals.unfinished == 0 && summary.unprobed == 0
+}
+
+fn launcher(
+    settings: &Settings,
+    network: &Network,
+    engine: &Engine,
+    chosen: Chosen,
+    governor: Governor,
+) -> Launcher {
+    let limits = settings.scripts.limits;
+    let sources = engine.sources(&chosen.selected);
+    let shared = Shared {
+        limits,
+        arguments: chosen.arguments,
+        library_arguments: chosen.library_arguments,
+        registry: Registry::default(),
+        verbosity: (settings.report.verbose, settings.report.debug),
+        log: Box::new(|script, subject, text| complain(&format!("{script} {subject}: {text}"))),
+    };
+    let scheduler = Scheduler::new(Setup {
+        engine: Rc::clone(&engine.rhai),
+        clock: network.clock.clone(),
+        max_instances: settings.scripts.max_instances.map_or(DEFAULT_INSTANCES, |most| most as usize),
+        shared: Rc::new(shared),
+        convert: to_value,
+        sources,
+    });
+    let trace: Option<TraceSink> = settings.scripts.trace.then(|| Rc::new(super::trace::line) as TraceSink);
+    Launcher {
+        scheduler,
+        index: chosen.index,
+        dependencies: chosen.dependencies,
+        broker: Broker::new(network.clone(), governor, trace),
+        limits,
+        cache: Cache::default(),
+        totals: Rc::new(RefCell::default()),
+        faults: Cell::new(0),
+    }
+}
+
+fn plan(
+    settings: &Settings,
+    network: &Network,
+    runtime: &Runtime,
+    governor: Governor,
+    launcher: &Rc<Launcher>,
+    ports: &Rc<[u16]>,
+) -> HostPlan {
+    let (verbose, debug) = (settings.report.verbose, settings.report.debug);
+    let most = settings.scan.max_parallelism.map(|most| most as usize);
+    HostPlan {
+        network: network.clone(),
+        spawner: runtime.spawner(),
+        pace: Pace {
+            timeout: settings.scan.connect_timeout,
+            retries: settings.scan.max_retries,
+            per_host: most.unwrap_or(PROBES_PER_HOST),
+            total: most.unwrap_or(usize::MAX),
+            delay: settings.scan.scan_delay,
+            governor,
+            in_flight: Rc::default(),
+        },
+        ports: Rc::clone(ports),
+        assume_up: settings.scan.skip_discovery,
+        reverse_names: settings.names.reverse,
+        host_timeout: settings.scan.host_timeout,
+        fold: Box::new(move |ports| report::fold(ports, verbose, debug)),
+        scripts: Rc::new(HostScripts(Rc::clone(launcher))),
+    }
+}
