@@ -304,6 +304,31 @@ fn an_answer_in_other_letters_is_confirmed_over_tcp() {
 }
 
 #[test]
+fn truncation_without_tcp_is_told_and_odd_letters_without_tcp_are_taken() {
+    let runtime = Runtime::live();
+    let socket = Async::<UdpSocket>::bind((IpAddr::from(own_address()), 0)).unwrap();
+    let addr = socket.get_ref().local_addr().unwrap();
+    let _udp_only = runtime.spawner().spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+            let mut packet = zone(&buffer[..length]);
+            if packet.answers.is_empty() {
+                packet.set_flags(PacketFlag::TRUNCATION);
+            }
+            let lower = DomainName::from_message(&packet.questions[0].qname).to_message(|| false);
+            packet.questions[0].qname = lower;
+            let _ = socket.send_to(&packet.build_bytes_vec().unwrap(), from).await;
+        }
+    });
+    let names = with(&runtime, &[], |config| config.servers.push(addr));
+    runtime.run(async {
+        assert_eq!(texts(&names.addresses("both.example", Family::V4).await.unwrap()), ["10.0.0.1"]);
+        let error = names.addresses("empty.example", Family::V4).await.unwrap_err();
+        assert!(error.detail.contains("truncates, and over TCP: connect"), "{error}");
+    });
+}
+
+#[test]
 fn equal_questions_are_sent_once_and_answers_kept() {
     let runtime = Runtime::live();
     let server = Server::start(&runtime, serve);

@@ -2,7 +2,10 @@
 
 pub(super) mod openssl;
 
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_io::Async;
@@ -215,6 +218,53 @@ fn data_goes_both_ways_and_ends_cleanly() {
             assert!(error.detail.contains("close_notify"), "{error}");
         });
     }
+}
+
+/// A server that reads nothing after its handshake until it is told to, then hands out all it got.
+fn lazy_reader(listener: TcpListener, start: mpsc::Receiver<()>) -> JoinHandle<Vec<u8>> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["lazy.example".to_owned()]).unwrap();
+    let chain = vec![params.self_signed(&key).unwrap().der().clone()];
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).unwrap();
+        }
+        start.recv().unwrap();
+        let mut received = Vec::new();
+        rustls::Stream::new(&mut session, &mut socket).read_to_end(&mut received).unwrap();
+        received
+    })
+}
+
+#[test]
+fn dropped_writes_neither_lose_nor_repeat_bytes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (start, started) = mpsc::channel();
+    let server = lazy_reader(listener, started);
+    let data: Vec<u8> = (0..16_000_000u32).map(|index| (index / 7) as u8).collect();
+    Runtime::live().run(async {
+        let mut tls = TlsStream::handshake(dial(addr).await.unwrap(), &TlsOptions::default()).await.unwrap();
+        let mut sent = 0;
+        while let Some(length) = future::poll_once(tls.write(&data[sent..])).await {
+            sent += length.unwrap();
+        }
+        assert!(sent < data.len(), "the peer reads nothing, so writing has to stop");
+        start.send(()).unwrap();
+        while sent < data.len() {
+            match future::poll_once(tls.write(&data[sent..])).await {
+                Some(length) => sent += length.unwrap(),
+                None => future::yield_now().await,
+            }
+        }
+        tls.close().await.unwrap();
+        // Joined before `tls` is dropped: it never read the server's tickets, so its socket would end with a reset.
+        assert!(server.join().unwrap() == data);
+    });
 }
 
 /// A peer that answers every connection in its own way, on the loop of `runtime`.
