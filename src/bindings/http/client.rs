@@ -22,6 +22,7 @@ const MAX_DIGESTS: usize = 8;
 
 /// How a request is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of one request")]
 pub struct Options {
     /// Longest time without progress: connecting, sending, receiving.
     pub operation_timeout: Duration,
@@ -156,7 +157,7 @@ impl Client {
         extra.extend(cookies.map(|cookies| ("Cookie", cookies.to_owned())));
         let own = hop.request.has_header("Authorization");
         let response = match options.auth.as_ref().filter(|_| hop.trusted && !own) {
-            Some(auth) if auth.digest => self.ask_digest(hop, auth, extra, options, watch).await?,
+            Some(auth) if auth.digest => Box::pin(self.ask_digest(hop, auth, extra, options, watch)).await?,
             Some(auth) => {
                 extra.push(("Authorization", basic(&auth.username, &auth.password)));
                 self.exchange(hop, &extra, options, watch).await?
@@ -340,7 +341,7 @@ impl Client {
         let coded = message.headers.get("Content-Encoding").is_some() && !message.body.is_empty();
         // A range of a coded body is not a coded body.
         let decoded = if coded && options.decode && message.status != 206 {
-            decode(&message.headers, message.body, options.body_limit).await
+            Box::pin(decode(&message.headers, message.body, options.body_limit)).await // large, and rare on small pages
         } else {
             Decoded { body: message.body, encoded: coded, truncated: None }
         };

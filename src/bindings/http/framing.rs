@@ -241,7 +241,7 @@ mod tests {
         }
         assert_eq!(chunked(b"3\r\nabcX", 99), (b"abc".to_vec(), 6, malformed));
         assert_eq!(chunked(&[b'1'; 5000], 99).2, malformed);
-        assert_eq!(chunked(&[b"0\r\n".as_slice(), &[b'x'; 20_000]].concat(), 99).2, malformed);
+        assert_eq!(chunked(&[b"0\r\n".as_slice(), &vec![b'x'; 20_000]].concat(), 99).2, malformed);
     }
 
     #[test]

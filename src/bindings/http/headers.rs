@@ -20,9 +20,12 @@ struct Fields {
     raw: Vec<u8>,
     /// The header lines with what is not allowed in a value replaced by spaces.
     clean: Vec<u8>,
-    /// Name and value of each field, in `clean`.
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    /// Where each field lies in `clean`.
+    places: Vec<Place>,
 }
+
+/// Name and value of a field.
+type Place = (Range<usize>, Range<usize>);
 
 /// The header block cannot be told apart into fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,15 +51,15 @@ impl Headers {
         if !ends_with_empty_line(&clean) {
             clean.extend_from_slice(b"\r\n\r\n"); // a peer that closed in its headers
         }
-        let fields = split(&clean)?;
-        Ok(Headers(Some(Rc::new(Fields { raw, clean, fields }))))
+        let places = split(&clean)?;
+        Ok(Headers(Some(Rc::new(Fields { raw, clean, places }))))
     }
 
     /// Name and value of each field, in the order received.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let fields = self.0.as_deref();
         fields.into_iter().flat_map(|all| {
-            all.fields.iter().map(|(name, value)| {
+            all.places.iter().map(|(name, value)| {
                 let name = all.clean.get(name.clone()).unwrap_or_default();
                 (str::from_utf8(name).unwrap_or_default(), all.clean.get(value.clone()).unwrap_or_default())
             })
@@ -92,7 +95,7 @@ impl Headers {
 
     /// Number of fields.
     pub fn len(&self) -> usize {
-        self.0.as_deref().map_or(0, |all| all.fields.len())
+        self.0.as_deref().map_or(0, |all| all.places.len())
     }
 
     /// Whether there are none.
@@ -102,7 +105,7 @@ impl Headers {
 
     /// Memory held, roughly, in bytes.
     pub(super) fn weight(&self) -> usize {
-        self.0.as_deref().map_or(0, |all| all.raw.len() + all.clean.len() + all.fields.len() * 32)
+        self.0.as_deref().map_or(0, |all| all.raw.len() + all.clean.len() + all.places.len() * 32)
     }
 }
 
@@ -142,7 +145,7 @@ fn ends_with_empty_line(block: &[u8]) -> bool {
     block.ends_with(b"\n\n") || block.ends_with(b"\n\r\n")
 }
 
-fn split(clean: &[u8]) -> Result<Vec<(Range<usize>, Range<usize>)>, HeadersError> {
+fn split(clean: &[u8]) -> Result<Vec<Place>, HeadersError> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default()

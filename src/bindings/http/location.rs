@@ -76,7 +76,7 @@ fn parse_authority(base: &Origin, tls: bool, authority: &[u8]) -> Option<Origin>
         return None;
     }
     let mut origin = Origin::new(tls, host, port);
-    if origin.host.contains(':') && origin.addr.is_none() {
+    if host.contains([':', '[']) && !origin.addr.is_some_and(|addr| addr.is_ipv6()) {
         return None;
     }
     if base.host.eq_ignore_ascii_case(&origin.host) {

@@ -10,7 +10,7 @@ use crate::model::Timestamp;
 /// Connections kept unless told otherwise.
 const DEFAULT_SIZE: usize = 4;
 /// An idle connection this old is closed by most servers anyway.
-const MAX_IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: Duration = Duration::from_mins(1);
 
 /// A bounded number of idle connections, most recently used first. Dropping it closes them.
 pub struct Pool {

@@ -109,7 +109,7 @@ fn follow(hop: &Hop, target: Location, status: u16) -> Hop {
         _ => false,
     };
     if to_get {
-        request.method = "GET".to_owned();
+        request.method = String::from("GET");
         request.body.clear();
         request.headers.retain(|(name, _)| {
             !name.to_ascii_lowercase().starts_with("content-") && !name.eq_ignore_ascii_case("transfer-encoding")

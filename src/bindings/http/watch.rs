@@ -103,7 +103,7 @@ mod tests {
             assert_eq!(watch.guard(ready(1)).await, Ok(1));
             assert_eq!(watch.guard(pending::<()>()).await, Err(TimeUp::Operation));
             let deadline = clock.now().plus(Duration::from_millis(2));
-            let mut watch = Watch::new(&clock, Duration::from_secs(60), Some(deadline));
+            let mut watch = Watch::new(&clock, Duration::from_mins(1), Some(deadline));
             assert_eq!(watch.guard(pending::<()>()).await, Err(TimeUp::Deadline));
             assert!(watch.is_over());
         });

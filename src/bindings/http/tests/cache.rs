@@ -11,7 +11,7 @@ fn fetch<'a>(client: &'a Client, path: &str) -> impl Future<Output = Result<Resp
 
 #[test]
 fn an_answer_serves_all_clients_of_the_run_and_waiters_share_a_flight() {
-    let peer = Peer::new([vec![Act::Await(1), answer("a"), Act::Await(2), answer("b"), Act::Silent]]);
+    let peer = Peer::new([vec![Act::Pause, answer("a"), Act::Await(2), answer("b"), Act::Silent]]);
     let (runtime, cache) = (Runtime::live(), Cache::default());
     let (one, two) = (peer.client(&runtime, Some(cache.clone())), peer.client(&runtime, Some(cache.clone())));
     runtime.run(async {
@@ -25,7 +25,7 @@ fn an_answer_serves_all_clients_of_the_run_and_waiters_share_a_flight() {
 
 #[test]
 fn errors_are_shared_by_those_who_wait_but_not_kept() {
-    let peer = Peer::new([vec![Act::Await(1), Act::Reset], vec![answer("later")]]);
+    let peer = Peer::new([vec![Act::Pause, Act::Reset], vec![answer("later")]]);
     let (runtime, cache) = (Runtime::live(), Cache::default());
     let (one, two) = (peer.client(&runtime, Some(cache.clone())), peer.client(&runtime, Some(cache.clone())));
     runtime.run(async {

@@ -31,7 +31,7 @@ fn a_trickle_ends_at_the_deadline() {
     let peer = Peer::new([vec![Act::Trickle(b'\n')], vec![send("HTTP/1.1 200\r\n\r\n"), Act::Trickle(b'x')]]);
     let runtime = Runtime::live();
     let client = peer.client(&runtime, None);
-    let deadline = || Some(runtime.clock().now().plus(Duration::from_millis(10)));
+    let deadline = || Some(runtime.clock().now().plus(Duration::from_millis(100)));
     let ask = async |method: &str| {
         let options = Options { deadline: deadline(), body_limit: usize::MAX, ..Options::default() };
         client.fetch(&origin(), Request::new(method, "/"), &options).await

@@ -35,6 +35,8 @@ enum Act {
     Forever(&'static [u8]),
     /// Sends one byte at a time, over and over, giving others a turn in between.
     Trickle(u8),
+    /// Gives others a turn.
+    Pause,
     /// Closes.
     Close,
     /// Resets.
@@ -115,6 +117,11 @@ impl AsyncRead for Scripted {
                 Some(Act::Reset) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
                 Some(Act::Fail(error)) => return Poll::Ready(Err(io::Error::other(error.clone()))),
                 Some(Act::Silent) => return Poll::Pending,
+                Some(Act::Pause) => {
+                    self.acts.pop_front();
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Some(Act::Await(count)) if heads < *count => return Poll::Pending,
                 Some(Act::Await(_)) => drop(self.acts.pop_front()),
                 Some(Act::Send(bytes)) if bytes.is_empty() => drop(self.acts.pop_front()),

@@ -1,7 +1,7 @@
 //! Against a real nginx (Debian package nginx-light) on loopback.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -25,10 +25,8 @@ impl Nginx {
         fs::create_dir_all(directory.join("www")).unwrap();
         fs::write(directory.join("www/index.html"), "<title>hello</title>\n".repeat(40)).unwrap();
         (0..20).for_each(|number| fs::write(directory.join(format!("www/{number}")), number.to_string()).unwrap());
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|kind| format!("{kind}_temp_path {kind};"))
-            .collect();
+        let temporary = "client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d; \
+                         scgi_temp_path e;";
         let config = format!(
             "daemon off; master_process off; pid nginx.pid; error_log stderr notice; events {{ worker_connections 64; }}
              http {{ {temporary} access_log off; default_type text/html; keepalive_requests 30;
@@ -174,5 +172,4 @@ fn a_connection_that_went_stale_is_replaced() {
         let error = client.fetch(&origin, Request::get("/1"), &Options::default()).await.unwrap_err();
         assert_eq!(error.kind, NetErrorKind::Refused);
     });
-    let _ = io::stdout().flush();
 }
