@@ -25,10 +25,10 @@ use crate::runtime::{Random, Runtime};
 use crate::scan::connect::Pace;
 use crate::scan::pipeline::{NamePolicy, Summary};
 use crate::scan::{HostPlan, Pipeline};
+use crate::script::Scheduler;
 use crate::script::instance::Shared;
 use crate::script::registry::Registry;
 use crate::script::scheduler::Setup;
-use crate::script::Scheduler;
 use crate::target::Targets;
 
 /// Script instances alive at once: about 65 KB of memory each at worst, and two memory mappings.
@@ -94,8 +94,7 @@ impl Session {
         let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
         let launcher = Rc::new(launcher(&settings, &network, engine, chosen, governor.clone()));
         let plan = plan(&settings, &network, runtime, governor, &launcher, &ports);
-        let policy =
-            NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
+        let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
         let out = sink.clone();
         let pipeline = Pipeline::new(plan, policy, Rc::new(move |event| out.emit(&event)));
         let started = network.clock.now();
@@ -183,23 +182,13 @@ impl Session {
 
 /// Whether everything planned was done: failures of peers are results, but what was cut short or never ran is not.
 fn is_complete(totals: &Totals, summary: &Summary) -> bool {
-    let cut_short = [
-        ScriptOutcome::TimedOut,
-        ScriptOutcome::OverBudget,
-        ScriptOutcome::Cancelled,
-        ScriptOutcome::Skipped,
-    ];
+    let cut_short =
+        [ScriptOutcome::TimedOut, ScriptOutcome::OverBudget, ScriptOutcome::Cancelled, ScriptOutcome::Skipped];
     let scripts_done = totals.scripts.values().all(|by_outcome| cut_short.iter().all(|o| !by_outcome.contains_key(o)));
     scripts_done && totals.unresolved == 0 && totals.unfinished == 0 && summary.unprobed == 0
 }
 
-fn launcher(
-    settings: &Settings,
-    network: &Network,
-    engine: &Engine,
-    chosen: Chosen,
-    governor: Governor,
-) -> Launcher {
+fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Chosen, governor: Governor) -> Launcher {
     let limits = settings.scripts.limits;
     let sources = engine.sources(&chosen.selected);
     let shared = Shared {

@@ -87,9 +87,7 @@ impl Peer {
     /// The socket address to talk to.
     pub async fn resolve(&self, reach: &Reach, port: u16) -> Result<SocketAddr, NetError> {
         match self {
-            Peer::Addr(IpAddr::V6(addr), scope, _) => {
-                Ok(std::net::SocketAddrV6::new(*addr, port, 0, *scope).into())
-            }
+            Peer::Addr(IpAddr::V6(addr), scope, _) => Ok(std::net::SocketAddrV6::new(*addr, port, 0, *scope).into()),
             Peer::Addr(addr, _, _) => Ok(SocketAddr::new(*addr, port)),
             Peer::Name(name) => {
                 // The name of its own host is known without asking anybody.

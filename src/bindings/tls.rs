@@ -157,8 +157,8 @@ mod natives {
     #[rhai_fn(return_raw)]
     pub fn certificate(der: Blob) -> Fallible<Map> {
         let parsed = Certificate::parse(&der);
-        parsed.map(|certificate| certificate_map(&certificate)).map_err(|message| {
-            script_error(PROTOCOL, "tls::certificate", message)
-        })
+        parsed
+            .map(|certificate| certificate_map(&certificate))
+            .map_err(|message| script_error(PROTOCOL, "tls::certificate", message))
     }
 }

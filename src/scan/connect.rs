@@ -226,9 +226,7 @@ fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reason), NetErro
         NetErrorKind::Refused => Ok((PortState::Closed, Reason::ConnRefused)),
         NetErrorKind::Reset | NetErrorKind::Closed => Ok((PortState::Closed, Reason::Reset)),
         NetErrorKind::Timeout => Ok((PortState::Filtered, Reason::NoResponse)),
-        NetErrorKind::Unreachable if error.detail.contains("network") => {
-            Ok((PortState::Filtered, Reason::NetUnreach))
-        }
+        NetErrorKind::Unreachable if error.detail.contains("network") => Ok((PortState::Filtered, Reason::NetUnreach)),
         NetErrorKind::Unreachable => Ok((PortState::Filtered, Reason::HostUnreach)),
         NetErrorKind::Denied => Ok((PortState::Filtered, Reason::PermDenied)),
         _ => Err(error),

@@ -103,7 +103,8 @@ fn message(error: &EvalAltResult) -> String {
     let mut bare = match error {
         EvalAltResult::ErrorRuntime(value, _) if value.is_string() => return format!("thrown: {value}"),
         EvalAltResult::ErrorRuntime(value, _) => {
-            let argument = value.read_lock::<Map>().and_then(|map| Some(format!("{}: {}", map.get("op")?, map.get("message")?)));
+            let argument =
+                value.read_lock::<Map>().and_then(|map| Some(format!("{}: {}", map.get("op")?, map.get("message")?)));
             return argument.unwrap_or_else(|| format!("thrown: {value:?}"));
         }
         other => other.to_string(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared, Token};
 
 use super::coroutine;
 
@@ -34,6 +34,7 @@ pub fn build(stdlib: &'static [(&'static str, &'static str)], directories: Vec<S
         .set_max_functions(4096)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(false);
+    allow_default_as_key(&mut engine);
     engine.on_progress(|_| coroutine::on_operation());
     // Scripts print through script::log; a stray print must not reach the results on stdout.
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
@@ -41,6 +42,15 @@ pub fn build(stdlib: &'static [(&'static str, &'static str)], directories: Vec<S
     let loader = Stdlib { embedded: stdlib, directories, texts: Rc::clone(&texts), loaded: RefCell::default() };
     engine.set_module_resolver(loader);
     (engine, texts)
+}
+
+/// Headers say `default: …`, which Rhai reserves without ever using it.
+#[expect(deprecated, reason = "not deprecated, says Rhai, but volatile; the version is pinned")]
+fn allow_default_as_key(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if word.as_str() == "default" => Token::Identifier(word),
+        token => token,
+    });
 }
 
 /// Finds `import "name"` in the script directories, then in the binary. Compiled on first use, shared afterwards.

@@ -22,8 +22,19 @@ const MAX_PIPELINE: usize = 1000;
 const TLS_PORTS: [u16; 8] = [443, 832, 981, 1311, 4443, 8443, 9443, 10443];
 
 const KNOWN: [&str; 13] = [
-    "auth", "body", "cache", "cookies", "decode", "follow", "headers", "keep_alive", "max_body", "other_hosts",
-    "timeout", "tls", "version",
+    "auth",
+    "body",
+    "cache",
+    "cookies",
+    "decode",
+    "follow",
+    "headers",
+    "keep_alive",
+    "max_body",
+    "other_hosts",
+    "timeout",
+    "tls",
+    "version",
 ];
 
 /// `http.useragent`, `http.timeout`, `http.max-body`: what every script's client starts from.

@@ -191,13 +191,7 @@ mod natives {
     /// net::send_to(sock, host, udp_port, "ping");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn send_to(
-        call: NativeCallContext,
-        sock: Socket,
-        host: Dynamic,
-        port: Dynamic,
-        data: Dynamic,
-    ) -> Fallible<()> {
+    pub fn send_to(call: NativeCallContext, sock: Socket, host: Dynamic, port: Dynamic, data: Dynamic) -> Fallible<()> {
         const OP: &str = "net::send_to";
         let (reach, peer) = (Reach::of(&call)?, Peer::from_script(OP, &host)?);
         let (port, data) = (port_number(OP, &port)?, bytes_of(OP, &data)?);
@@ -453,8 +447,7 @@ mod natives {
     #[rhai_fn(return_raw)]
     pub fn resolve(call: NativeCallContext, name: &str) -> Fallible<Array> {
         let (reach, name) = (Reach::of(&call)?, name.to_owned());
-        let found =
-            wait_net(async move { reach.broker.addresses(&reach.warrant, &name, Family::Any).await })?;
+        let found = wait_net(async move { reach.broker.addresses(&reach.warrant, &name, Family::Any).await })?;
         Ok(found.into_iter().map(|addr| Dynamic::from(addr.to_string())).collect())
     }
 

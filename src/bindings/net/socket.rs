@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use crate::model::{NetError, NetErrorKind, Timestamp};
-use crate::net::{Datagram, Listener, Stream};
 use crate::net::tls::{TlsInfo, TlsOptions, TlsStream};
+use crate::net::{Datagram, Listener, Stream};
 use crate::runtime::Clock;
 
 /// Bytes asked of a stream at once.
