@@ -56,7 +56,7 @@ fn a_server_that_answers_one_at_a_time_is_asked_one_by_one() {
 
 #[test]
 fn one_bad_answer_spoils_only_its_own_request() {
-    let broken = || send("HTTP/1.1 200 OK\r\n".to_owned() + &"x".repeat(70_000));
+    let broken = || send(format!("HTTP/1.1 200 OK\r\n{}", "x".repeat(70_000)));
     let scripts = vec![vec![Act::Await(3), answer("0"), broken()], vec![broken()], vec![answer("2")]];
     assert_eq!(run(scripts, gets(3)).0, ["0", "protocol", "2"]);
 }
