@@ -56,6 +56,7 @@ pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (Scri
     match inner {
         EvalAltResult::ErrorTerminated(token, _) => stopped(token.try_cast::<Stop>(), failure),
         EvalAltResult::ErrorTooManyOperations(_) => stopped(Some(Stop::Operations), failure),
+        EvalAltResult::ErrorStackOverflow(_) => stopped(Some(Stop::Stack), failure),
         EvalAltResult::ErrorDataTooLarge(what, _) => {
             (ScriptOutcome::OverBudget, failure(FailureKind::Limit, "memory", format!("{what} is too large")))
         }
@@ -167,6 +168,18 @@ fn stopped(stop: Option<Stop>, failure: impl Fn(FailureKind, &str, String) -> Fa
             (ScriptOutcome::Cancelled, failure(limit, "cancelled", "the run was interrupted".into()))
         }
     }
+}
+
+/// The record of a script whose values are nested too deeply to be copied or freed.
+pub fn overflowed(path: &str) -> (ScriptOutcome, Failure) {
+    let failure = Failure {
+        kind: FailureKind::Limit,
+        class: "stack".to_owned(),
+        message: format!("{path}: its values are nested too deeply"),
+        position: None,
+        diagnostic: String::new(),
+    };
+    (ScriptOutcome::OverBudget, failure)
 }
 
 /// The record of a native that panicked: sonde's fault, not the script's.
