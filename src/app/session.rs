@@ -199,6 +199,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         arguments: chosen.arguments,
         library_arguments: chosen.library_arguments,
         registry: Registry::default(),
+        once: RefCell::default(),
         verbosity: (settings.report.verbose, settings.report.debug),
         log: Box::new(|script, subject, text| complain(&format!("{script} {subject}: {text}"))),
     };

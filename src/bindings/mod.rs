@@ -3,11 +3,13 @@
 //! Natives translate between Rhai values and the rooms below; they hold no protocol state machine of the engine, no
 //! scheduling, and never open a socket, read a clock or print except through what the script instance hands them.
 
+pub mod coroutine;
 pub mod data;
 pub mod fault;
 pub mod host;
 pub mod http;
 pub mod launch;
+pub mod locks;
 pub mod net;
 pub mod output;
 pub mod pure;
@@ -15,6 +17,7 @@ pub mod reach;
 pub mod reference;
 pub mod script;
 pub mod tls;
+pub mod worker;
 
 /// Arguments that native libraries read from `--script-args`, with their types and defaults.
 pub fn library_arguments() -> Vec<crate::script::arguments::LibraryArgument> {
@@ -29,4 +32,7 @@ pub fn register(engine: &mut rhai::Engine) {
     tls::register(engine);
     http::register(engine);
     script::register(engine);
+    worker::register(engine);
+    coroutine::register(engine);
+    locks::register(engine);
 }

@@ -1,12 +1,13 @@
-//! The Rhai modules `script` and `worker`: what an instance knows of itself, and giving way to others.
+//! The Rhai module `script`: what an instance knows of itself.
 
 use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, export_module, exported_module};
-use rhai::{Array, Engine, INT, Map, Module};
+use rhai::{Array, Engine, FnPtr, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
-use super::reach::{Reach, seconds};
+use super::reach::Reach;
 use crate::script::registry::Registry;
-use crate::script::{Context, coroutine, wait};
+use crate::script::Context;
+use crate::script::callback::Callback;
 
 /// Registers the modules and the registry type.
 pub fn register(engine: &mut Engine) {
@@ -21,9 +22,7 @@ pub fn register(engine: &mut Engine) {
         })
         .register_fn("len", |registry: &mut Registry| registry.len() as INT);
     let script: Module = exported_module!(script);
-    let worker: Module = exported_module!(worker);
     engine.register_static_module("script", script.into());
-    engine.register_static_module("worker", worker.into());
 }
 
 /// What an instance knows of itself.
@@ -152,32 +151,15 @@ mod script {
     pub fn verbosity(call: NativeCallContext) -> Fallible<INT> {
         Ok(INT::from(Context::of(&call)?.shared.verbosity.0))
     }
-}
 
-/// Giving way to other scripts.
-#[export_module]
-mod worker {
-    /// Does nothing for that many seconds. Suspends.
+    /// Has a function called when the script ends, in whatever way: return, error, time-out, cancellation. The last one
+    /// given is called first; together they get one second.
     ///
     /// ```rhai
-    /// let before = script::now();
-    /// worker::sleep(0.01);
-    /// assert(script::now() - before >= 0.01);
+    /// script::on_close(|| script::log("debug", "the end"));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
-        let duration = seconds("worker::sleep", &time)?;
-        let clock = Reach::of(&call)?.broker.clock().clone();
-        wait(async move { clock.sleep(duration).await })
-    }
-
-    /// Lets every other runnable script have a turn first. Suspends.
-    ///
-    /// ```rhai
-    /// worker::pause();
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn pause() -> Fallible<()> {
-        coroutine::pause()
+    pub fn on_close(call: NativeCallContext, function: FnPtr) -> Fallible<()> {
+        Context::of(&call)?.on_close(Callback::capture(&call, function))
     }
 }

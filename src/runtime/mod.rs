@@ -3,8 +3,10 @@
 //! Knows no network and no scripts. Time and randomness are handed out as values ([`Clock`], [`Random`]), so a virtual
 //! clock and a seed can take their place.
 
+pub mod channel;
 pub mod clock;
 pub mod executor;
+pub mod locks;
 pub mod memory;
 pub mod random;
 pub mod semaphore;

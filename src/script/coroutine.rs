@@ -12,9 +12,11 @@ use std::rc::Rc;
 
 use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use rhai::{Dynamic, EvalAltResult, Position};
+use rhai::{Array, Dynamic, EvalAltResult, Position};
 
+use super::nested;
 use super::overflow::{Exit, Guarded};
+use super::worker::ThreadId;
 use crate::runtime::memory;
 
 /// Address space of one script's stack. Memory is committed on touch: a small script uses about 13 KB of it.
@@ -52,6 +54,8 @@ impl Stop {
 
 /// What a coroutine wants when it yields.
 pub enum Request {
+    /// To give its resumer a value (coroutines of a script's own only; the engine never sees it).
+    Give(Dynamic),
     /// To be resumed when the future is done.
     Wait(Pin<Box<dyn Future<Output = ()>>>),
     /// Nothing: its slice is over.
@@ -62,6 +66,8 @@ pub enum Request {
 pub enum Resume {
     /// Go on.
     Go,
+    /// Go on with these values (coroutines of a script's own only).
+    Value(Array),
     /// Unwind.
     Stop(Stop),
 }
@@ -73,6 +79,7 @@ thread_local! {
     static STACK_FLOOR: Cell<usize> = const { Cell::new(0) };
     static MEMORY_LIMIT: Cell<isize> = const { Cell::new(isize::MAX) };
     static OPERATIONS_LEFT: Cell<i64> = const { Cell::new(SLICE) };
+    static THREAD: Cell<ThreadId> = const { Cell::new(0) };
     static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -96,9 +103,9 @@ pub enum Progress<T> {
 }
 
 impl<T: 'static> Fiber<T> {
-    /// A fiber that will run `body`, which is told if it was stopped before its first turn. Fails when the machine
+    /// A fiber that will run `body`, which gets what the first resume says: it may be a stop. Fails when the machine
     /// grants no more stacks.
-    pub fn new(body: impl FnOnce(Option<Stop>) -> T + 'static) -> std::io::Result<Fiber<T>> {
+    pub fn new(body: impl FnOnce(Resume) -> T + 'static) -> std::io::Result<Fiber<T>> {
         let pooled = STACKS.with_borrow_mut(Vec::pop);
         let stack = pooled.map_or_else(|| DefaultStack::new(STACK_SIZE), Ok)?;
         let limit = stack.limit().get();
@@ -106,10 +113,7 @@ impl<T: 'static> Fiber<T> {
         let slot = Rc::clone(&result);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &ScriptYielder, first| {
             YIELDER.set(yielder);
-            slot.set(Some(body(match first {
-                Resume::Go => None,
-                Resume::Stop(stop) => Some(stop),
-            })));
+            slot.set(Some(body(first)));
             Exit::Done
         });
         Ok(Fiber { coroutine: Some(coroutine), result, limit })
@@ -118,21 +122,26 @@ impl<T: 'static> Fiber<T> {
     /// Runs it until it yields or returns; also says how many operations that took. It ends itself when the memory
     /// account entered by the caller exceeds `memory_limit`.
     pub fn resume(&mut self, with: Resume, memory_limit: usize) -> (Progress<T>, u64) {
-        let Some(coroutine) = &mut self.coroutine else {
-            return (Progress::Panicked("a finished script was resumed".to_owned()), 0);
-        };
-        let (outer_yielder, outer_floor) = (YIELDER.get(), STACK_FLOOR.replace(self.limit + STACK_RESERVE));
         OPERATIONS_LEFT.set(SLICE);
         let outer_limit = MEMORY_LIMIT.replace(isize::try_from(memory_limit).unwrap_or(isize::MAX));
+        let progress = self.enter(with);
+        MEMORY_LIMIT.set(outer_limit);
+        (progress, (SLICE - OPERATIONS_LEFT.get()).max(0) as u64)
+    }
+
+    /// The same inside another fiber, on whose slice and limits it runs.
+    pub(super) fn enter(&mut self, with: Resume) -> Progress<T> {
+        let Some(coroutine) = &mut self.coroutine else {
+            return Progress::Panicked("a finished script was resumed".to_owned());
+        };
+        let (outer_yielder, outer_floor) = (YIELDER.get(), STACK_FLOOR.replace(self.limit + STACK_RESERVE));
         let guarded = Guarded::enter(coroutine.trap_handler(), self.limit);
         let result = catch_unwind(AssertUnwindSafe(|| coroutine.resume(with)));
         drop(guarded);
         YIELDER.set(outer_yielder);
         STACK_FLOOR.set(outer_floor);
-        MEMORY_LIMIT.set(outer_limit);
-        let used = (SLICE - OPERATIONS_LEFT.get()).max(0) as u64;
         let progress = match result {
-            Ok(CoroutineResult::Yield(request)) => return (Progress::Yielded(request), used),
+            Ok(CoroutineResult::Yield(request)) => return Progress::Yielded(request),
             Ok(CoroutineResult::Return(Exit::Overflowed)) => Progress::Overflowed,
             Ok(CoroutineResult::Return(Exit::Done)) => match self.result.take() {
                 Some(value) => Progress::Returned(value),
@@ -141,7 +150,7 @@ impl<T: 'static> Fiber<T> {
             Err(payload) => Progress::Panicked(panic_text(&*payload)),
         };
         self.recycle();
-        (progress, used)
+        progress
     }
 
     fn recycle(&mut self) {
@@ -155,13 +164,34 @@ impl<T: 'static> Fiber<T> {
     }
 }
 
+impl<T: 'static> Drop for Fiber<T> {
+    fn drop(&mut self) {
+        if let Some(coroutine) = self.coroutine.as_mut().filter(|coroutine| !coroutine.done()) {
+            // Unwinding runs on the fiber's own stack, whoever drops it.
+            let _guarded = Guarded::enter(coroutine.trap_handler(), self.limit);
+            coroutine.force_unwind();
+        }
+    }
+}
+
 fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
+/// The script thread that runs now, or ran last.
+pub fn current_thread() -> ThreadId {
+    THREAD.get()
+}
+
+/// Says which thread is resumed next, by the engine.
+pub(super) fn set_current_thread(id: ThreadId) {
+    THREAD.set(id);
+    nested::set_depth(0);
+}
+
 /// Yields to whoever resumed us and returns what they say.
-fn suspend(request: Request) -> Option<Resume> {
+pub(super) fn suspend(request: Request) -> Option<Resume> {
     let yielder = YIELDER.get();
     if yielder.is_null() {
         return None;
@@ -181,7 +211,7 @@ pub fn wait<T: 'static>(future: impl Future<Output = T> + 'static) -> Result<T, 
     let filled = Rc::clone(&slot);
     let request = Request::Wait(Box::pin(async move { filled.set(Some(future.await)) }));
     match suspend(request) {
-        Some(Resume::Go) => slot.take().ok_or_else(|| "internal error: resumed before the result was there".into()),
+        Some(Resume::Go | Resume::Value(_)) => slot.take().ok_or_else(|| "internal error: resumed before the result was there".into()),
         Some(Resume::Stop(stop)) => Err(stop.into_error()),
         None => {
             Err("this function waits, so it works only inside rules and actions, not while a file is loaded".into())

@@ -122,8 +122,8 @@ fn fault(value: &Dynamic) -> Option<(String, String)> {
     let map = value.read_lock::<Map>()?;
     let field = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
     let (kind, message) = (field("kind")?, field("message")?);
-    // What a script passed wrongly is its bug, and a bug is shown with its line.
-    (kind != "argument").then_some((kind, message))
+    // What a script passed wrongly, or a bug of its worker, is its bug, and a bug is shown with its line.
+    (kind != "argument" && kind != "script").then_some((kind, message))
 }
 
 fn thrown(

@@ -1,17 +1,24 @@
 //! One run of one script: its context, and the coroutine that carries it.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
 
 use super::arguments::{Arguments, LibraryArgument};
+use super::callback::Callback;
 use super::catalogue::Script;
-use super::coroutine::Stop;
+use super::coroutine::Resume;
 use super::header::Rule;
 use super::registry::Registry;
+use super::scheduler::{Scheduler, WeakScheduler};
+use super::worker::{ThreadId, ThreadState, Worker};
 use crate::model::{Limits, RuleKind, Timestamp, Usage};
+
+/// Close handlers of one script.
+const MAX_CLOSE_HANDLERS: usize = 1000;
 
 /// What is planned: a script, the rule it runs for, and what it gets.
 pub struct Job {
@@ -48,8 +55,22 @@ pub struct Shared {
     pub registry: Registry,
     /// `-v` and `-d`.
     pub verbosity: (u8, u8),
+    /// What `locks::once` calls came to: a value, or what was thrown.
+    pub once: RefCell<HashMap<String, Result<Dynamic, Dynamic>>>,
     /// Where `script::log` goes: script id, subject, text.
     pub log: LogSink,
+}
+
+impl Shared {
+    /// What the single flight under `key` came to, if it has landed.
+    pub fn once(&self, key: &str) -> Option<Result<Dynamic, Dynamic>> {
+        self.once.borrow().get(key).cloned()
+    }
+
+    /// Keeps the result of a single flight for the rest of the run.
+    pub fn set_once(&self, key: String, result: Result<Dynamic, Dynamic>) {
+        self.once.borrow_mut().insert(key, result);
+    }
 }
 
 /// What natives can find out about the instance that calls them.
@@ -60,8 +81,16 @@ pub struct Context {
     pub shared: Rc<Shared>,
     /// When it was created.
     pub started: Timestamp,
+    /// Its base thread.
+    pub base: ThreadId,
+    pub(super) base_state: Cell<ThreadState>,
     pub(super) memory: Cell<isize>,
     pub(super) operations: Cell<u64>,
+    /// Workers alive, by the thread that started them.
+    pub(super) children: RefCell<HashMap<ThreadId, Vec<Worker>>>,
+    pub(super) workers: Cell<usize>,
+    pub(super) on_close: RefCell<Vec<Callback>>,
+    scheduler: WeakScheduler,
 }
 
 /// How a context travels through Rhai: as the tag of the call.
@@ -69,8 +98,46 @@ pub struct Context {
 struct Tag(Rc<Context>);
 
 impl Context {
-    pub(super) fn new(job: Job, shared: Rc<Shared>, started: Timestamp) -> Context {
-        Context { job, shared, started, memory: Cell::new(0), operations: Cell::new(0) }
+    pub(super) fn new(
+        job: Job,
+        shared: Rc<Shared>,
+        started: Timestamp,
+        base: ThreadId,
+        scheduler: WeakScheduler,
+    ) -> Context {
+        Context {
+            job,
+            shared,
+            started,
+            base,
+            base_state: Cell::new(ThreadState::Running),
+            memory: Cell::new(0),
+            operations: Cell::new(0),
+            children: RefCell::default(),
+            workers: Cell::new(0),
+            on_close: RefCell::default(),
+            scheduler,
+        }
+    }
+
+    /// The scheduler that runs it.
+    pub fn scheduler(&self) -> Result<Scheduler, Box<EvalAltResult>> {
+        self.scheduler.upgrade().ok_or_else(|| "internal error: the scheduler has gone".into())
+    }
+
+    /// Where the base thread is in its life: libraries ask whether to give a cached resource back.
+    pub fn base_state(&self) -> ThreadState {
+        self.base_state.get()
+    }
+
+    /// Has `handler` called when the script ends, in whatever way; the last one given is called first.
+    pub fn on_close(&self, handler: Callback) -> Result<(), Box<EvalAltResult>> {
+        let mut handlers = self.on_close.borrow_mut();
+        if handlers.len() >= MAX_CLOSE_HANDLERS {
+            return Err(format!("a script has at most {MAX_CLOSE_HANDLERS} close handlers").into());
+        }
+        handlers.push(handler);
+        Ok(())
     }
 
     /// The instance behind a native call.
@@ -106,8 +173,8 @@ pub(super) enum Ran {
 }
 
 /// The body of an instance's coroutine: rule, then action, in one go.
-pub(super) fn run(engine: &Engine, context: &Rc<Context>, stop: Option<Stop>) -> Ran {
-    if let Some(stop) = stop {
+pub(super) fn run(engine: &Engine, context: &Rc<Context>, first: Resume) -> Ran {
+    if let Resume::Stop(stop) = first {
         return Ran::Error(stop.into_error()); // ended before its first turn
     }
     let job = &context.job;

@@ -4,17 +4,20 @@
 //! instance as a value this room cannot look into ([`instance::Context::reach`]).
 
 pub mod arguments;
+pub mod callback;
 pub mod catalogue;
 pub mod coroutine;
 pub mod diagnostic;
 pub mod engine;
 pub mod header;
 pub mod instance;
+pub mod nested;
 mod overflow;
 pub mod registry;
 pub mod rules;
 pub mod scheduler;
 pub mod selection;
+pub mod worker;
 
 pub use arguments::Arguments;
 pub use catalogue::{Catalogue, Script};

@@ -8,18 +8,21 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::Duration;
 
-use rhai::{Dynamic, Engine};
+use rhai::{Array, Dynamic, Engine};
 
-use super::coroutine::{Fiber, Progress, Request, Resume, Stop};
+use super::callback::Callback;
+use super::coroutine::{self, Fiber, Progress, Request, Resume, Stop};
 use super::diagnostic::{self, Sources};
 use super::instance::{self, Context, Job, Ran, Shared};
+use super::worker::{self, ThreadId, ThreadState, Worker};
 use crate::model::{Failure, FailureKind, ScriptOutcome, ScriptResult, Timestamp, Value};
+use crate::runtime::locks::Locks;
 use crate::runtime::{Clock, memory};
 
 /// Longest time the scheduler runs scripts before other tasks and the reactor get a turn.
@@ -27,7 +30,13 @@ const TURN: Duration = Duration::from_millis(1);
 /// Waits that are over at once, in a row, before the instance goes to the back of the queue.
 const MAX_READY_IN_A_ROW: u32 = 16;
 
-type Id = u64;
+/// Workers of one script alive at once. Each holds two of the 65,530 memory mappings a process usually gets, so about
+/// 32,000 threads exist at most, whoever owns them; the one too many is refused with that reason.
+const MAX_WORKERS: usize = 25_000;
+/// Time close handlers get together, after the script's own is over.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
+
+type Id = ThreadId;
 
 /// Receives the record of an instance.
 pub type Sink = Box<dyn FnOnce(ScriptResult)>;
@@ -64,7 +73,35 @@ struct Inner {
     /// When each live instance's time is up, earliest first.
     deadlines: RefCell<BTreeSet<(Timestamp, Id)>>,
     next_id: Cell<Id>,
+    /// Base threads alive.
     alive: Cell<usize>,
+    /// All threads alive.
+    threads: Cell<usize>,
+    locks: Locks<LockKey>,
+}
+
+/// A reference that keeps no scheduler alive.
+#[derive(Clone)]
+pub struct WeakScheduler(Weak<Inner>);
+
+impl WeakScheduler {
+    /// The scheduler, if it is still there.
+    pub fn upgrade(&self) -> Option<Scheduler> {
+        self.0.upgrade().map(Scheduler)
+    }
+}
+
+/// What a lock is known by.
+pub type LockKey = String;
+
+/// What becomes of a thread's result.
+enum Role {
+    /// A script's base thread: its record goes to the sink.
+    Base(Sink),
+    /// A worker.
+    Worker(Worker),
+    /// The close handlers of a script whose record is already written.
+    Closing(Sink, Box<ScriptResult>),
 }
 
 struct Planned {
@@ -77,7 +114,7 @@ struct Instance {
     id: Id,
     context: Rc<Context>,
     group: Group,
-    sink: Sink,
+    role: Role,
     deadline: Timestamp,
     fiber: Fiber<Ran>,
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -136,6 +173,16 @@ impl Wake for Woken {
     }
 }
 
+impl Instance {
+    fn show_state(&self, state: ThreadState) {
+        match &self.role {
+            Role::Base(_) => self.context.base_state.set(state),
+            Role::Worker(worker) => worker.set_state(state),
+            Role::Closing(..) => {}
+        }
+    }
+}
+
 impl Scheduler {
     /// A scheduler with nothing to do.
     pub fn new(setup: Setup) -> Scheduler {
@@ -146,8 +193,10 @@ impl Scheduler {
             running: RefCell::default(),
             waiting: RefCell::default(),
             deadlines: RefCell::default(),
-            next_id: Cell::new(0),
+            next_id: Cell::new(1),
             alive: Cell::new(0),
+            threads: Cell::new(0),
+            locks: Locks::default(),
         }))
     }
 
@@ -169,6 +218,37 @@ impl Scheduler {
     /// Instances alive: created and not yet done.
     pub fn alive(&self) -> usize {
         self.0.alive.get()
+    }
+
+    /// Threads alive, workers included.
+    pub fn threads(&self) -> usize {
+        self.0.threads.get()
+    }
+
+    /// Mutexes and condition variables of the run.
+    pub fn locks(&self) -> Locks<LockKey> {
+        self.0.locks.clone()
+    }
+
+    /// The engine all scripts share.
+    pub fn engine(&self) -> Rc<Engine> {
+        Rc::clone(&self.0.setup.engine)
+    }
+
+    /// The run's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.setup.clock
+    }
+
+    /// Starts a worker of `context`, child of the running thread, ended at `deadline` at the latest.
+    pub fn start_worker(
+        &self,
+        context: &Rc<Context>,
+        body: Callback,
+        arguments: Array,
+        deadline: Option<Timestamp>,
+    ) -> Result<Worker, String> {
+        self.0.start_worker(context, body, arguments, deadline)
     }
 
     /// Runs for ever; drop it to end. Everything happens in here, on the main stack.
@@ -231,12 +311,12 @@ impl Inner {
 
     fn start(self: &Rc<Self>, planned: Planned) {
         let now = self.setup.clock.now();
-        let id = self.next_id.get();
-        self.next_id.set(id + 1);
+        let id = self.new_id();
         let Planned { job, group, sink } = planned;
-        let context = Rc::new(Context::new(job, Rc::clone(&self.setup.shared), now));
+        let weak = WeakScheduler(Rc::downgrade(self));
+        let context = Rc::new(Context::new(job, Rc::clone(&self.setup.shared), now, id, weak));
         let (engine, body_context) = (Rc::clone(&self.setup.engine), Rc::clone(&context));
-        let fiber = match Fiber::new(move |stop| instance::run(&engine, &body_context, stop)) {
+        let fiber = match Fiber::new(move |first| instance::run(&engine, &body_context, first)) {
             Ok(fiber) => fiber,
             Err(error) => {
                 let message = format!("no memory mapping left for its stack ({error}); lower --max-script-instances");
@@ -245,27 +325,86 @@ impl Inner {
             }
         };
         let deadline = now.plus(self.setup.shared.limits.wall);
+        self.alive.set(self.alive.get() + 1);
+        self.enlist(id, context, group, deadline, fiber, |_| Role::Base(sink));
+    }
+
+    fn new_id(&self) -> Id {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        id
+    }
+
+    /// Puts a new thread at the end of running.
+    fn enlist(
+        &self,
+        id: Id,
+        context: Rc<Context>,
+        group: Group,
+        deadline: Timestamp,
+        fiber: Fiber<Ran>,
+        role: impl FnOnce(&Waker) -> Role,
+    ) {
         let woken = Arc::new(Woken { id, queued: AtomicBool::new(true), wakes: Arc::clone(&self.wakes) });
         let waker = Waker::from(Arc::clone(&woken));
+        let role = role(&waker);
         self.deadlines.borrow_mut().insert((deadline, id));
-        self.alive.set(self.alive.get() + 1);
-        let instance = Instance { id, context, group, sink, deadline, fiber, future: None, waker, woken, stop: None };
+        self.threads.set(self.threads.get() + 1);
+        let instance =
+            Instance { id, context, group, role, deadline, fiber, future: None, waker, woken, stop: None };
         self.running.borrow_mut().push_back(instance);
+    }
+
+    fn start_worker(
+        self: &Rc<Self>,
+        context: &Rc<Context>,
+        body: Callback,
+        arguments: Array,
+        deadline: Option<Timestamp>,
+    ) -> Result<Worker, String> {
+        if context.workers.get() >= MAX_WORKERS {
+            return Err(format!("a script has at most {MAX_WORKERS} workers at once"));
+        }
+        let engine = Rc::clone(&self.setup.engine);
+        let fiber = Fiber::new(move |first| match first {
+            Resume::Stop(stop) => Ran::Error(stop.into_error()),
+            Resume::Go | Resume::Value(_) => body.call(&engine, arguments).map_or_else(Ran::Error, Ran::Value),
+        });
+        let fiber = fiber.map_err(|error| {
+            format!("no memory mapping left for its stack ({error}): {} threads are alive", self.threads.get())
+        })?;
+        let parent = coroutine::current_thread();
+        let latest = context.started.plus(self.setup.shared.limits.wall);
+        let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
+        let id = self.new_id();
+        let mut started = None;
+        self.enlist(id, Rc::clone(context), Group::default(), deadline, fiber, |waker| {
+            let worker = Worker::new(id, waker.clone());
+            context.children.borrow_mut().entry(parent).or_default().push(worker.clone());
+            started = Some(worker.clone());
+            Role::Worker(worker)
+        });
+        context.workers.set(context.workers.get() + 1);
+        self.wakes.nudge();
+        started.ok_or_else(|| "internal error: the worker was not enlisted".to_owned())
     }
 
     /// Resumes one instance until it waits, its slice ends, or it is done.
     fn step(self: &Rc<Self>, mut instance: Instance) {
         instance.woken.queued.store(false, Ordering::Release);
+        instance.show_state(ThreadState::Running);
         for _ in 0..MAX_READY_IN_A_ROW {
             instance.stop = instance.stop.or_else(|| self.stop_for(&instance));
             if instance.stop.is_some() {
                 instance.future = None; // closes what the operation held
             } else if !Self::future_is_done(&mut instance) {
+                instance.show_state(ThreadState::Waiting);
                 self.waiting.borrow_mut().insert(instance.id, instance);
                 return;
             }
             let resume = instance.stop.map_or(Resume::Go, Resume::Stop);
             let outer = memory::enter(instance.context.memory.get());
+            coroutine::set_current_thread(instance.id);
             let (progress, operations) = instance.fiber.resume(resume, self.setup.shared.limits.memory);
             instance.context.memory.set(memory::enter(outer));
             let total = instance.context.operations.get() + operations;
@@ -273,6 +412,7 @@ impl Inner {
             match progress {
                 Progress::Yielded(Request::Wait(future)) => instance.future = Some(future),
                 Progress::Yielded(Request::Slice) => break,
+                Progress::Yielded(Request::Give(_)) => {} // refused before it is made: there is no resumer
                 Progress::Returned(ran) => return self.finish(instance, ran),
                 Progress::Overflowed => {
                     let (outcome, failure) = diagnostic::overflowed(&instance.context.job.script.path);
@@ -291,6 +431,11 @@ impl Inner {
     /// Why the instance must end now, if it must.
     fn stop_for(&self, instance: &Instance) -> Option<Stop> {
         let limits = &self.setup.shared.limits;
+        if let Role::Worker(worker) = &instance.role
+            && let Some(stop) = worker.stop_requested()
+        {
+            return Some(stop);
+        }
         if let Some(stop) = instance.group.0.get() {
             return Some(stop);
         }
@@ -328,6 +473,18 @@ impl Inner {
     }
 
     fn finish(self: &Rc<Self>, instance: Instance, ran: Ran) {
+        if let Role::Worker(worker) = &instance.role {
+            let worker = worker.clone();
+            match ran {
+                Ran::Value(value) => worker.complete(ThreadState::Done, Ok(value)),
+                Ran::RuleFalse => worker.complete(ThreadState::Done, Ok(Dynamic::UNIT)),
+                Ran::Error(error) => {
+                    let (state, thrown) = worker::ending(*error);
+                    worker.complete(state, Err(thrown));
+                }
+            }
+            return self.bury(&instance);
+        }
         let path = instance.context.job.script.path.clone();
         match ran {
             Ran::RuleFalse => self.end(instance, ScriptOutcome::RuleFalse, Value::Unit, None),
@@ -349,11 +506,74 @@ impl Inner {
         }
     }
 
-    fn end(&self, instance: Instance, outcome: ScriptOutcome, output: Value, failure: Option<Failure>) {
+    /// What every ending of a thread brings with it: its workers end, its locks are free, its place is free.
+    fn bury(&self, instance: &Instance) {
         self.deadlines.borrow_mut().remove(&(instance.deadline, instance.id));
-        self.alive.set(self.alive.get() - 1);
+        self.threads.set(self.threads.get() - 1);
+        let children = instance.context.children.borrow_mut().remove(&instance.id).unwrap_or_default();
+        children.iter().for_each(|child| child.stop(Stop::Cancelled));
+        if let Role::Worker(_) = instance.role {
+            instance.context.workers.set(instance.context.workers.get() - 1);
+        }
+        self.locks.forget(instance.id);
+    }
+
+    fn end(self: &Rc<Self>, instance: Instance, outcome: ScriptOutcome, output: Value, failure: Option<Failure>) {
+        self.bury(&instance);
         let record = self.record(&instance.context, outcome, output, failure);
-        (instance.sink)(record);
+        let Instance { context, role, .. } = instance;
+        match role {
+            Role::Worker(worker) => {
+                let message = record.failure.map(|failure| failure.message).unwrap_or_default();
+                worker.complete(ThreadState::Failed, Err(worker::fault("script", &message)));
+            }
+            Role::Base(sink) => {
+                context.base_state.set(match outcome {
+                    ScriptOutcome::Done | ScriptOutcome::RuleFalse => ThreadState::Done,
+                    ScriptOutcome::TimedOut => ThreadState::TimedOut,
+                    ScriptOutcome::Cancelled | ScriptOutcome::Skipped => ThreadState::Cancelled,
+                    ScriptOutcome::Failed | ScriptOutcome::OverBudget => ThreadState::Failed,
+                });
+                self.close(context, sink, Box::new(record));
+            }
+            // A close handler that fails changes nothing in what the script was recorded to have done.
+            Role::Closing(sink, record) => {
+                self.alive.set(self.alive.get() - 1);
+                sink(*record);
+            }
+        }
+    }
+
+    /// Runs the close handlers, then hands in the record.
+    fn close(self: &Rc<Self>, context: Rc<Context>, sink: Sink, record: Box<ScriptResult>) {
+        let handlers = context.on_close.take();
+        if handlers.is_empty() {
+            self.alive.set(self.alive.get() - 1);
+            return sink(*record);
+        }
+        let engine = Rc::clone(&self.setup.engine);
+        let run = move |first| {
+            if let Resume::Stop(stop) = first {
+                return Ran::Error(stop.into_error());
+            }
+            for handler in handlers.into_iter().rev() {
+                // Each handler has its own chance; only a stop ends them all.
+                if let Err(error) = handler.call(&engine, Array::new())
+                    && !error.is_catchable()
+                {
+                    return Ran::Error(error);
+                }
+            }
+            Ran::Value(Dynamic::UNIT)
+        };
+        let Ok(fiber) = Fiber::new(run) else {
+            self.alive.set(self.alive.get() - 1);
+            return sink(*record);
+        };
+        context.operations.set(0);
+        let deadline = self.setup.clock.now().plus(CLOSING_TIME);
+        let id = self.new_id();
+        self.enlist(id, context, Group::default(), deadline, fiber, |_| Role::Closing(sink, record));
     }
 
     fn record(
