@@ -13,13 +13,14 @@ use super::{complain, inputs};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
-use crate::cli::Settings;
+use crate::cli::{ScanSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
 use crate::net::Network;
 use crate::net::broker::{Broker, Governor, TraceSink};
 use crate::net::live::{LiveTransport, names, raise_descriptor_limit};
 use crate::net::resolver::Resolver;
+use crate::net::slots::{SlotLimits, Slots};
 use crate::report;
 use crate::runtime::{Random, Runtime};
 use crate::scan::connect::Pace;
@@ -191,6 +192,16 @@ fn is_complete(totals: &Totals, summary: &Summary) -> bool {
     scripts_done && totals.unresolved == 0 && totals.unfinished == 0 && summary.unprobed == 0
 }
 
+/// How many sockets scripts may hold: `--max-parallelism` bounds them as it bounds probes.
+fn slot_limits(scan: &ScanSettings) -> SlotLimits {
+    let count = |limit: Option<u32>| limit.map(|limit| limit as usize);
+    SlotLimits {
+        total: count(scan.max_parallelism),
+        per_host: count(scan.max_sockets_per_host),
+        per_script: count(scan.max_sockets_per_script),
+    }
+}
+
 fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Chosen, governor: Governor) -> Launcher {
     let limits = settings.scripts.limits;
     let sources = engine.sources(&chosen.selected);
@@ -216,7 +227,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         scheduler,
         index: chosen.index,
         dependencies: chosen.dependencies,
-        broker: Broker::new(network.clone(), governor, trace),
+        broker: Broker::new(network.clone(), governor, Slots::new(slot_limits(&settings.scan)), trace),
         limits,
         cache: Cache::default(),
         totals: Rc::new(RefCell::default()),

@@ -87,7 +87,9 @@ fn wait_within(call: &NativeCallContext<'_>, condvar: Lock, limit: Option<Durati
     let waiting = locks.wait(condvar.0, thread);
     let clock = Context::of(call)?.scheduler()?.clock().clone();
     wait(async move {
-        if let Some(limit) = limit { clock.timeout(limit, waiting).await.is_ok() } else {
+        if let Some(limit) = limit {
+            clock.timeout(limit, waiting).await.is_ok()
+        } else {
             waiting.await;
             true
         }

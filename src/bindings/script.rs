@@ -5,9 +5,9 @@ use rhai::{Array, Engine, FnPtr, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::Reach;
-use crate::script::registry::Registry;
 use crate::script::Context;
 use crate::script::callback::Callback;
+use crate::script::registry::Registry;
 
 /// Registers the modules and the registry type.
 pub fn register(engine: &mut Engine) {

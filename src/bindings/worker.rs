@@ -30,12 +30,7 @@ pub fn register(engine: &mut Engine) {
 const MAX_ARGUMENTS: usize = 8;
 
 /// Starts a worker in the running script.
-fn start(
-    call: &NativeCallContext<'_>,
-    body: FnPtr,
-    arguments: Array,
-    limit: Option<Duration>,
-) -> Fallible<Worker> {
+fn start(call: &NativeCallContext<'_>, body: FnPtr, arguments: Array, limit: Option<Duration>) -> Fallible<Worker> {
     let context = Context::of(call)?;
     let scheduler = context.scheduler()?;
     let deadline = limit.map(|limit| scheduler.clock().now().plus(limit));

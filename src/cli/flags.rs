@@ -82,6 +82,14 @@ pub struct Flags {
     /// sockets open at most
     #[argh(option, arg_name = "n")]
     pub max_sockets: Option<String>,
+
+    /// sockets of scripts to one host at most
+    #[argh(option, arg_name = "n")]
+    pub max_sockets_per_host: Option<String>,
+
+    /// sockets of all instances of one script at most
+    #[argh(option, arg_name = "n")]
+    pub max_sockets_per_script: Option<String>,
     /// connections begun per second at most
     #[argh(option, arg_name = "rate")]
     pub max_rate: Option<String>,

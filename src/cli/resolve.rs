@@ -214,6 +214,16 @@ fn scan(typed: &Typed, flags: &Flags, template: &Template) -> Result<ScanSetting
             .value("--max-retries", flags.max_retries.as_ref(), values::number)?
             .unwrap_or(template.retries),
         max_sockets,
+        max_sockets_per_host: typed.value(
+            "--max-sockets-per-host",
+            flags.max_sockets_per_host.as_ref(),
+            values::positive,
+        )?,
+        max_sockets_per_script: typed.value(
+            "--max-sockets-per-script",
+            flags.max_sockets_per_script.as_ref(),
+            values::positive,
+        )?,
         max_rate: typed.value("--max-rate", flags.max_rate.as_ref(), values::rate)?,
         min_parallelism,
         max_parallelism: max_parallelism.or(ceiling),

@@ -109,6 +109,10 @@ pub struct ScanSettings {
     pub max_retries: u32,
     /// Sockets open at once at most; none: as the system allows.
     pub max_sockets: Option<u32>,
+    /// Sockets of scripts to one host at most.
+    pub max_sockets_per_host: Option<u32>,
+    /// Sockets of all instances of one script at most.
+    pub max_sockets_per_script: Option<u32>,
     /// Connections begun per second at most, above zero.
     pub max_rate: Option<f64>,
     /// Connections kept under way at least.

@@ -55,6 +55,8 @@ fn usual() -> Settings {
             max_rtt_timeout: ms(10_000),
             max_retries: 10,
             max_sockets: None,
+            max_sockets_per_host: None,
+            max_sockets_per_script: None,
             max_rate: None,
             min_parallelism: None,
             max_parallelism: None,

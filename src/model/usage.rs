@@ -1,6 +1,9 @@
 //! Counters of what one script instance has used.
 
 use std::cell::Cell;
+use std::time::Duration;
+
+use super::Timestamp;
 
 /// Shared between the instance and everything that acts for it; one thread, so plain cells.
 #[derive(Debug, Default)]
@@ -11,6 +14,10 @@ pub struct Usage {
     pub received: Cell<u64>,
     /// Sockets open now.
     pub sockets: Cell<u32>,
+    /// Time spent waiting for a socket slot, up to now.
+    queued: Cell<Duration>,
+    /// Since when, and in how many threads, it waits for one.
+    queueing: Cell<(Timestamp, u32)>,
 }
 
 impl Usage {
@@ -22,6 +29,29 @@ impl Usage {
     /// Adds to the bytes received.
     pub fn add_received(&self, bytes: usize) {
         self.received.set(self.received.get() + bytes as u64);
+    }
+
+    /// It begins to wait for a slot.
+    pub fn begin_queueing(&self, now: Timestamp) {
+        let (since, threads) = self.queueing.get();
+        self.queueing.set((if threads == 0 { now } else { since }, threads + 1));
+    }
+
+    /// It has a slot, or gave up.
+    pub fn end_queueing(&self, now: Timestamp) {
+        let (since, threads) = self.queueing.get();
+        self.queueing.set((since, threads.saturating_sub(1)));
+        if threads == 1 {
+            self.queued.set(self.queued.get() + now.since(since));
+        }
+    }
+
+    /// Time spent in queues so far; none if it never waited and does not now. It does not count against its own time.
+    pub fn queued(&self, now: Timestamp) -> Option<Duration> {
+        let (since, threads) = self.queueing.get();
+        let current = if threads > 0 { now.since(since) } else { Duration::ZERO };
+        let waited = threads > 0 || !self.queued.get().is_zero();
+        waited.then(|| self.queued.get() + current)
     }
 
     /// Bytes in both directions.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
+use super::slots::{Slot, Slots};
 use super::{ConnectOptions, Datagram, Family, Listener, LocalNetFuture, NetFuture, Network, Stream};
 use crate::model::{Capabilities, Capability, Limits, NetError, NetErrorKind, Timestamp, Usage};
 use crate::runtime::{Clock, Random};
@@ -54,15 +55,24 @@ impl Warrant {
         self.check_fence(peer.ip(), op)
     }
 
-    fn open_socket(self: &Rc<Self>, op: &'static str, peer: impl std::fmt::Display) -> Result<SocketCount, NetError> {
-        let open = self.usage.sockets.get();
-        if open >= self.limits.sockets {
-            let limit = self.limits.sockets;
-            return Err(NetError::new(NetErrorKind::Budget, op, peer)
-                .because(format!("{limit} sockets are open; close some or raise --script-max-sockets")));
+    fn check_sockets(&self, op: &'static str, peer: impl std::fmt::Display) -> Result<(), NetError> {
+        let limit = self.limits.sockets;
+        if self.usage.sockets.get() < limit {
+            return Ok(());
         }
-        self.usage.sockets.set(open + 1);
-        Ok(SocketCount(Rc::clone(self)))
+        Err(NetError::new(NetErrorKind::Budget, op, peer)
+            .because(format!("{limit} sockets are open; close some or raise --script-max-sockets")))
+    }
+
+    fn open_socket(
+        self: &Rc<Self>,
+        op: &'static str,
+        peer: impl std::fmt::Display,
+        slot: Option<Slot>,
+    ) -> Result<SocketCount, NetError> {
+        self.check_sockets(op, peer)?;
+        self.usage.sockets.set(self.usage.sockets.get() + 1);
+        Ok(SocketCount(Rc::clone(self), slot))
     }
 
     fn check_bytes(&self, op: &'static str, peer: impl std::fmt::Display) -> Result<(), NetError> {
@@ -76,7 +86,7 @@ impl Warrant {
 }
 
 /// One open socket in the warrant's count.
-struct SocketCount(Rc<Warrant>);
+struct SocketCount(Rc<Warrant>, #[expect(dead_code, reason = "held for its drop")] Option<Slot>);
 
 impl Drop for SocketCount {
     fn drop(&mut self) {
@@ -129,13 +139,14 @@ pub type TraceSink = Rc<dyn Fn(&TraceLine<'_>)>;
 pub struct Broker {
     network: Network,
     governor: Governor,
+    slots: Slots,
     trace: Option<TraceSink>,
 }
 
 impl Broker {
     /// A broker over `network`.
-    pub fn new(network: Network, governor: Governor, trace: Option<TraceSink>) -> Broker {
-        Broker { network, governor, trace }
+    pub fn new(network: Network, governor: Governor, slots: Slots, trace: Option<TraceSink>) -> Broker {
+        Broker { network, governor, slots, trace }
     }
 
     /// The run's clock.
@@ -159,7 +170,9 @@ impl Broker {
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
             admitted?;
-            let count = warrant.open_socket("connect", peer)?;
+            warrant.check_sockets("connect", peer)?;
+            let slot = broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await;
+            let count = warrant.open_socket("connect", peer, Some(slot))?;
             broker.governor.pass().await;
             let inner = broker.network.transport.connect(peer, options).await?;
             let stream = Metered { inner, count, trace: broker.trace.clone() };
@@ -194,7 +207,14 @@ impl Broker {
         Box::pin(async move {
             admitted?;
             let label = peer.map_or_else(|| "any".to_owned(), |peer| peer.to_string());
-            let count = warrant.open_socket("udp", label)?;
+            warrant.check_sockets("udp", &label)?;
+            let slot = match peer {
+                Some(peer) => {
+                    Some(broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await)
+                }
+                None => None, // it has no host to count against
+            };
+            let count = warrant.open_socket("udp", label, slot)?;
             let inner = broker.network.transport.datagram(bind, peer).await?;
             Ok(Box::new(MeteredDatagram { inner, count, broker, peer }) as Box<dyn Datagram>)
         })
@@ -206,7 +226,7 @@ impl Broker {
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
             admitted?;
-            let count = warrant.open_socket("listen", bind)?;
+            let count = warrant.open_socket("listen", bind, None)?;
             let inner = broker.network.transport.listen(bind).await?;
             Ok(Box::new(MeteredListener { inner, count, trace: broker.trace.clone() }) as Box<dyn Listener>)
         })
@@ -351,7 +371,7 @@ impl Listener for MeteredListener {
     fn accept(&self) -> LocalNetFuture<'_, Box<dyn Stream>> {
         Box::pin(async {
             let inner = self.inner.accept().await?;
-            let count = self.count.0.open_socket("accept", inner.peer())?;
+            let count = self.count.0.open_socket("accept", inner.peer(), None)?;
             Ok(Box::new(Metered { inner, count, trace: self.trace.clone() }) as Box<dyn Stream>)
         })
     }

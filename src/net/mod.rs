@@ -8,6 +8,7 @@ pub mod live;
 #[cfg(test)]
 mod loopback;
 pub mod resolver;
+pub mod slots;
 pub mod tls;
 
 use std::future::Future;

@@ -245,7 +245,8 @@ impl<K: Hash + Eq + Clone + Unpin> Future for Acquire<K> {
             if let Some(circle) = table.circle(&self.key, self.owner) {
                 return Poll::Ready(Err(LockError::Deadlock(circle)));
             }
-            let waiter = Waiter { ticket: table.ticket(), owner: self.owner, waker: cx.waker().clone(), granted: false };
+            let waiter =
+                Waiter { ticket: table.ticket(), owner: self.owner, waker: cx.waker().clone(), granted: false };
             self.ticket = Some(waiter.ticket);
             table.waits.insert(self.owner, self.key.clone());
             table.mutexes.entry(self.key.clone()).or_default().queue.push_back(waiter);
@@ -299,7 +300,8 @@ impl<K: Hash + Eq + Clone + Unpin> Future for Wait<K> {
         let locks = self.locks.clone();
         let mut table = locks.0.borrow_mut();
         let Some(ticket) = self.ticket else {
-            let waiter = Waiter { ticket: table.ticket(), owner: self.owner, waker: cx.waker().clone(), granted: false };
+            let waiter =
+                Waiter { ticket: table.ticket(), owner: self.owner, waker: cx.waker().clone(), granted: false };
             self.ticket = Some(waiter.ticket);
             table.condvars.entry(self.key.clone()).or_default().queue.push_back(waiter);
             return Poll::Pending;

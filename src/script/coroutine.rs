@@ -211,7 +211,9 @@ pub fn wait<T: 'static>(future: impl Future<Output = T> + 'static) -> Result<T, 
     let filled = Rc::clone(&slot);
     let request = Request::Wait(Box::pin(async move { filled.set(Some(future.await)) }));
     match suspend(request) {
-        Some(Resume::Go | Resume::Value(_)) => slot.take().ok_or_else(|| "internal error: resumed before the result was there".into()),
+        Some(Resume::Go | Resume::Value(_)) => {
+            slot.take().ok_or_else(|| "internal error: resumed before the result was there".into())
+        }
         Some(Resume::Stop(stop)) => Err(stop.into_error()),
         None => {
             Err("this function waits, so it works only inside rules and actions, not while a file is loaded".into())

@@ -115,6 +115,9 @@ struct Instance {
     context: Rc<Context>,
     group: Group,
     role: Role,
+    /// When its time is up by its budget alone.
+    due: Timestamp,
+    /// The same, moved by the time it queued.
     deadline: Timestamp,
     fiber: Fiber<Ran>,
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -350,8 +353,19 @@ impl Inner {
         let role = role(&waker);
         self.deadlines.borrow_mut().insert((deadline, id));
         self.threads.set(self.threads.get() + 1);
-        let instance =
-            Instance { id, context, group, role, deadline, fiber, future: None, waker, woken, stop: None };
+        let instance = Instance {
+            id,
+            context,
+            group,
+            role,
+            due: deadline,
+            deadline,
+            fiber,
+            future: None,
+            waker,
+            woken,
+            stop: None,
+        };
         self.running.borrow_mut().push_back(instance);
     }
 
@@ -394,6 +408,7 @@ impl Inner {
         instance.woken.queued.store(false, Ordering::Release);
         instance.show_state(ThreadState::Running);
         for _ in 0..MAX_READY_IN_A_ROW {
+            self.prolong(&mut instance);
             instance.stop = instance.stop.or_else(|| self.stop_for(&instance));
             if instance.stop.is_some() {
                 instance.future = None; // closes what the operation held
@@ -426,6 +441,22 @@ impl Inner {
         }
         instance.woken.queued.store(true, Ordering::Release); // it is queued: in running
         self.running.borrow_mut().push_back(instance);
+    }
+
+    /// Time a script spent queueing for a socket slot is not its own: its deadline moves.
+    fn prolong(&self, instance: &mut Instance) {
+        let now = self.setup.clock.now();
+        if now < instance.deadline || matches!(instance.role, Role::Closing(..)) {
+            return;
+        }
+        let Some(queued) = instance.context.job.usage.queued(now) else { return };
+        let deadline = instance.due.plus(queued);
+        if deadline > instance.deadline {
+            let mut deadlines = self.deadlines.borrow_mut();
+            deadlines.remove(&(instance.deadline, instance.id));
+            deadlines.insert((deadline, instance.id));
+            instance.deadline = deadline;
+        }
     }
 
     /// Why the instance must end now, if it must.
