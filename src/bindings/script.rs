@@ -152,6 +152,19 @@ mod script {
         Ok(INT::from(Context::of(&call)?.shared.verbosity.0))
     }
 
+    /// Says what the output is so far. It is reported, marked as partial, if the script is ended early by an error, a
+    /// time-out or a budget, and as it is if the action returns nothing.
+    ///
+    /// ```rhai
+    /// script::output_so_far(["first finding"]);
+    /// script::output_so_far(());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn output_so_far(call: NativeCallContext, value: Dynamic) -> Fallible<()> {
+        Context::of(&call)?.set_output_so_far(value);
+        Ok(())
+    }
+
     /// Has a function called when the script ends, in whatever way: return, error, time-out, cancellation. The last one
     /// given is called first; together they get one second.
     ///

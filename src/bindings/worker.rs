@@ -168,7 +168,9 @@ mod natives {
             match wait(first.join())? {
                 Ok(value) => results.push(value),
                 Err(thrown) => {
-                    under_way.iter().for_each(|worker| worker.stop(coroutine::Stop::Cancelled));
+                    for worker in &under_way {
+                        worker.stop(coroutine::Stop::Cancelled);
+                    }
                     return Err(rethrow(thrown));
                 }
             }

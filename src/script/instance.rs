@@ -90,6 +90,7 @@ pub struct Context {
     pub(super) children: RefCell<HashMap<ThreadId, Vec<Worker>>>,
     pub(super) workers: Cell<usize>,
     pub(super) on_close: RefCell<Vec<Callback>>,
+    pub(super) output_so_far: RefCell<Option<Dynamic>>,
     scheduler: WeakScheduler,
 }
 
@@ -116,6 +117,7 @@ impl Context {
             children: RefCell::default(),
             workers: Cell::new(0),
             on_close: RefCell::default(),
+            output_so_far: RefCell::default(),
             scheduler,
         }
     }
@@ -128,6 +130,11 @@ impl Context {
     /// Where the base thread is in its life: libraries ask whether to give a cached resource back.
     pub fn base_state(&self) -> ThreadState {
         self.base_state.get()
+    }
+
+    /// Keeps `value` as the output so far: what is reported if the script ends early, or returns nothing.
+    pub fn set_output_so_far(&self, value: Dynamic) {
+        *self.output_so_far.borrow_mut() = Some(value);
     }
 
     /// Has `handler` called when the script ends, in whatever way; the last one given is called first.

@@ -48,8 +48,11 @@ thread_local! {
 #[derive(Clone)]
 pub struct Nested(Rc<Inner>);
 
+/// What a coroutine's stack carries.
+type Body = Fiber<Result<Dynamic, Box<EvalAltResult>>>;
+
 struct Inner {
-    fiber: RefCell<Option<Fiber<Result<Dynamic, Box<EvalAltResult>>>>>,
+    fiber: RefCell<Option<Body>>,
     state: Cell<State>,
 }
 
@@ -103,7 +106,7 @@ impl Nested {
 
     fn drive(
         &self,
-        fiber: &mut Fiber<Result<Dynamic, Box<EvalAltResult>>>,
+        fiber: &mut Body,
         arguments: Array,
         depth: usize,
     ) -> Result<Resumed, Box<EvalAltResult>> {

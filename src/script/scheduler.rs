@@ -542,7 +542,9 @@ impl Inner {
         self.deadlines.borrow_mut().remove(&(instance.deadline, instance.id));
         self.threads.set(self.threads.get() - 1);
         let children = instance.context.children.borrow_mut().remove(&instance.id).unwrap_or_default();
-        children.iter().for_each(|child| child.stop(Stop::Cancelled));
+        for child in &children {
+            child.stop(Stop::Cancelled);
+        }
         if let Role::Worker(_) = instance.role {
             instance.context.workers.set(instance.context.workers.get() - 1);
         }
@@ -551,6 +553,14 @@ impl Inner {
 
     fn end(self: &Rc<Self>, instance: Instance, outcome: ScriptOutcome, output: Value, failure: Option<Failure>) {
         self.bury(&instance);
+        // A script that ended early leaves what it said so far, marked by its outcome.
+        let so_far = instance.context.output_so_far.take();
+        let output = match so_far.filter(|_| output.is_unit() && outcome != ScriptOutcome::RuleFalse) {
+            Some(so_far) => (self.setup.convert)(&so_far),
+            None => output,
+        };
+        let fits = output.weight() <= self.setup.shared.limits.output;
+        let output = if fits { output } else { Value::Unit };
         let record = self.record(&instance.context, outcome, output, failure);
         let Instance { context, role, .. } = instance;
         match role {
