@@ -16,6 +16,13 @@ use crate::net::Family;
 use crate::net::broker::{Broker, Warrant};
 use crate::script::Context;
 
+/// A host value, an address or a name. The name of such a type is what the reference turns into what scripts may pass.
+pub type AnyHost = Dynamic;
+/// A port value or a number.
+pub type AnyPort = Dynamic;
+/// A time in seconds.
+pub type Seconds = Dynamic;
+
 /// Travels through the script engine unseen; natives get it back with [`Reach::of`].
 pub struct Reach {
     /// The door.

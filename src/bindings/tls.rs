@@ -5,7 +5,7 @@ use rhai::{Array, Blob, Engine, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
 use super::output::Table;
-use super::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
+use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, port_number, seconds, wait_net};
 use crate::model::Capability;
 use crate::net::ConnectOptions;
 use crate::net::tls::certificate::DistinguishedName;
@@ -131,7 +131,7 @@ mod natives {
     /// try { tls::inspect(host, port) } catch (error) { assert(error.kind == "tls" || error.kind == "protocol") }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn inspect(call: NativeCallContext, host: Dynamic, port: Dynamic) -> Fallible<Map> {
+    pub fn inspect(call: NativeCallContext, host: AnyHost, port: AnyPort) -> Fallible<Map> {
         inspect_with(&call, &host, &port, &Map::new())
     }
 
@@ -142,7 +142,7 @@ mod natives {
     /// try { tls::inspect(host, port, #{ server_name: false, timeout: 2 }) } catch (error) { assert(error.kind != "") }
     /// ```
     #[rhai_fn(name = "inspect", return_raw)]
-    pub fn inspect_options(call: NativeCallContext, host: Dynamic, port: Dynamic, options: Map) -> Fallible<Map> {
+    pub fn inspect_options(call: NativeCallContext, host: AnyHost, port: AnyPort, options: Map) -> Fallible<Map> {
         inspect_with(&call, &host, &port, &options)
     }
 

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, export_module, exported_module};
-use rhai::{Array, Engine, INT, Map, Module};
+use rhai::{Array, Engine, Map, Module};
 
 use super::{Auth, Client, Options, Origin, Redirects, Request, Response, Version};
+use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, net_error, script_error};
 use crate::bindings::host::PortValue;
-use crate::bindings::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
+use crate::bindings::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, port_number, seconds, wait_net};
 use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind};
 use crate::script::arguments::LibraryArgument;
@@ -73,52 +74,9 @@ fn defaults(context: &Context, reach: &Reach) -> Fallible<(Options, Option<Strin
 
 /// Registers the module and the response type.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Response>("Response")
-        .register_get("status", |response: &mut Response| INT::from(response.status))
-        .register_get("reason", |response: &mut Response| response.reason.to_string())
-        .register_get("version", |response: &mut Response| response.version.to_string())
-        .register_get("body", |response: &mut Response| Dynamic::from_blob(response.body.to_vec()))
-        .register_get("headers", header_list)
-        .register_get("raw_headers", |response: &mut Response| Dynamic::from_blob(response.headers.raw().to_vec()))
-        .register_get("url", |response: &mut Response| response.url.to_string())
-        .register_get("ssl", |response: &mut Response| response.ssl)
-        .register_get("truncated", |response: &mut Response| {
-            response.truncated.map_or(Dynamic::UNIT, |truncated| truncated.name().into())
-        })
-        .register_get("locations", |response: &mut Response| {
-            response.locations.iter().cloned().map(Dynamic::from).collect::<Array>()
-        })
-        .register_get("stopped", |response: &mut Response| {
-            response.stopped.as_ref().map_or(Dynamic::UNIT, |stopped| stopped.name().into())
-        })
-        .register_get("cookies", cookie_list)
-        .register_fn("header", |response: &mut Response, name: &str| {
-            response.header(name).map_or(Dynamic::UNIT, |value| value.into_owned().into())
-        });
+    engine.register_global_module(super::fields::module().into());
     let module: Module = exported_module!(natives);
     engine.register_static_module("http", module.into());
-}
-
-fn header_list(response: &mut Response) -> Array {
-    let pair = |(name, value): (&str, &[u8])| {
-        let fields = [("name", name.to_owned()), ("value", String::from_utf8_lossy(value).into_owned())];
-        Dynamic::from_map(fields.into_iter().map(|(key, text)| (key.into(), text.into())).collect())
-    };
-    response.headers.iter().map(pair).collect()
-}
-
-fn cookie_list(response: &mut Response) -> Array {
-    let pair = |cookie: super::Cookie| {
-        let fields: [(&str, Dynamic); 4] = [
-            ("name", cookie.name.into()),
-            ("value", cookie.value.into()),
-            ("secure", cookie.secure.into()),
-            ("http_only", cookie.http_only.into()),
-        ];
-        Dynamic::from_map(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
-    };
-    response.cookies().map(pair).collect()
 }
 
 /// The scripts' words for how a request is made.
@@ -366,7 +324,7 @@ mod natives {
     /// assert_eq(html::title(page.body), "Example");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn get(call: NativeCallContext, host: Dynamic, port: Dynamic, path: &str) -> Fallible<Response> {
+    pub fn get(call: NativeCallContext, host: AnyHost, port: AnyPort, path: &str) -> Fallible<Response> {
         ask(&call, "GET", (&host, &port), path, &Map::new())
     }
 
@@ -379,8 +337,8 @@ mod natives {
     #[rhai_fn(name = "get", return_raw)]
     pub fn get_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
         options: Map,
     ) -> Fallible<Response> {
@@ -393,7 +351,7 @@ mod natives {
     /// assert_eq(http::head(host, http_port, "/").body.len(), 0);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn head(call: NativeCallContext, host: Dynamic, port: Dynamic, path: &str) -> Fallible<Response> {
+    pub fn head(call: NativeCallContext, host: AnyHost, port: AnyPort, path: &str) -> Fallible<Response> {
         ask(&call, "HEAD", (&host, &port), path, &Map::new())
     }
 
@@ -405,8 +363,8 @@ mod natives {
     #[rhai_fn(name = "head", return_raw)]
     pub fn head_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
         options: Map,
     ) -> Fallible<Response> {
@@ -419,13 +377,7 @@ mod natives {
     /// assert_eq(http::post(host, http_port, "/", "a=b").status, 200);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn post(
-        call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
-        path: &str,
-        body: Dynamic,
-    ) -> Fallible<Response> {
+    pub fn post(call: NativeCallContext, host: AnyHost, port: AnyPort, path: &str, body: Data) -> Fallible<Response> {
         post_options(call, host, port, path, body, Map::new())
     }
 
@@ -438,10 +390,10 @@ mod natives {
     #[rhai_fn(name = "post", return_raw)]
     pub fn post_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
-        body: Dynamic,
+        body: Data,
         mut options: Map,
     ) -> Fallible<Response> {
         options.insert("body".into(), body);
@@ -457,8 +409,8 @@ mod natives {
     pub fn request(
         call: NativeCallContext,
         method: ImmutableString,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
         options: Map,
     ) -> Fallible<Response> {
@@ -485,8 +437,8 @@ mod natives {
     #[rhai_fn(return_raw)]
     pub fn pipeline(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         requests: Array,
         options: Map,
     ) -> Fallible<Array> {

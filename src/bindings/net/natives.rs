@@ -7,8 +7,9 @@ use rhai::{Array, Blob, INT, Map, Module};
 
 use super::Socket;
 use super::socket::Acceptor;
+use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
-use crate::bindings::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
+use crate::bindings::reach::{AnyHost, AnyPort, Peer, Reach, Seconds, bytes_of, port_number, seconds, wait_net};
 use crate::bindings::tls::options_from;
 use crate::model::nearest::suggestion;
 use crate::model::{Capability, NetError, NetErrorKind};
@@ -110,6 +111,13 @@ fn lines(wanted: usize) -> impl FnMut(&[u8]) -> Option<usize> {
 /// Streams, datagrams, listeners and names. Peers other than the script's own host take the capability `other-hosts`.
 #[export_module]
 mod natives {
+    /// A TCP stream or a UDP socket. What is done with it may suspend, so it has functions (`net::send(sock, …)`) and no
+    /// methods. It closes when the script ends.
+    pub type Socket = crate::bindings::net::Socket;
+
+    /// A listening TCP socket, from `net::listen`.
+    pub type Listener = Acceptor;
+
     /// Opens a TCP connection to a port of a host; returns a socket. `host` is a host value, an address or a name,
     /// `port` a port value or a number. Capability `tcp`. Errors: `refused`, `timeout`, `unreachable`, `resolve`,
     /// `denied`. Suspends.
@@ -121,7 +129,7 @@ mod natives {
     /// net::close(sock);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn connect(call: NativeCallContext, host: Dynamic, port: Dynamic) -> Fallible<Socket> {
+    pub fn connect(call: NativeCallContext, host: AnyHost, port: AnyPort) -> Fallible<Socket> {
         connect_with(&call, &host, &port, &Map::new())
     }
 
@@ -133,7 +141,7 @@ mod natives {
     /// net::close(sock);
     /// ```
     #[rhai_fn(name = "connect", return_raw)]
-    pub fn connect_options(call: NativeCallContext, host: Dynamic, port: Dynamic, options: Map) -> Fallible<Socket> {
+    pub fn connect_options(call: NativeCallContext, host: AnyHost, port: AnyPort, options: Map) -> Fallible<Socket> {
         connect_with(&call, &host, &port, &options)
     }
 
@@ -146,7 +154,7 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive(sock)), "ping");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn udp(call: NativeCallContext, host: Dynamic, port: Dynamic) -> Fallible<Socket> {
+    pub fn udp(call: NativeCallContext, host: AnyHost, port: AnyPort) -> Fallible<Socket> {
         udp_with(&call, &host, &port)
     }
 
@@ -179,7 +187,7 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_bytes(sock, 3)), "abb");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn send(sock: Socket, data: Dynamic) -> Fallible<()> {
+    pub fn send(sock: Socket, data: Data) -> Fallible<()> {
         let data = bytes_of("net::send", &data)?;
         wait_net(async move { sock.send(&data).await })
     }
@@ -191,7 +199,7 @@ mod natives {
     /// net::send_to(sock, host, udp_port, "ping");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn send_to(call: NativeCallContext, sock: Socket, host: Dynamic, port: Dynamic, data: Dynamic) -> Fallible<()> {
+    pub fn send_to(call: NativeCallContext, sock: Socket, host: AnyHost, port: AnyPort, data: Data) -> Fallible<()> {
         const OP: &str = "net::send_to";
         let (reach, peer) = (Reach::of(&call)?, Peer::from_script(OP, &host)?);
         let (port, data) = (port_number(OP, &port)?, bytes_of(OP, &data)?);
@@ -268,7 +276,7 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_bytes(sock, 4)), "rest");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn receive_until(sock: Socket, delimiter: Dynamic) -> Fallible<Blob> {
+    pub fn receive_until(sock: Socket, delimiter: Data) -> Fallible<Blob> {
         receive_until_limit(sock, delimiter, DEFAULT_LIMIT)
     }
 
@@ -280,7 +288,7 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_until(sock, ";", 100)), "a;");
     /// ```
     #[rhai_fn(name = "receive_until", return_raw)]
-    pub fn receive_until_limit(sock: Socket, delimiter: Dynamic, limit: INT) -> Fallible<Blob> {
+    pub fn receive_until_limit(sock: Socket, delimiter: Data, limit: INT) -> Fallible<Blob> {
         const OP: &str = "net::receive_until";
         let (pattern, limit) = (bytes_of(OP, &delimiter)?, count(OP, limit)?);
         if pattern.is_empty() {
@@ -368,7 +376,7 @@ mod natives {
     /// try { net::receive(sock) } catch (error) { assert_eq(error.kind, "timeout") }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn set_timeout(sock: Socket, time: Dynamic) -> Fallible<()> {
+    pub fn set_timeout(sock: Socket, time: Seconds) -> Fallible<()> {
         sock.set_timeout(seconds("net::set_timeout", &time)?);
         Ok(())
     }
@@ -382,7 +390,7 @@ mod natives {
     /// net::set_deadline(sock, ());
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn set_deadline(call: NativeCallContext, sock: Socket, time: Dynamic) -> Fallible<()> {
+    pub fn set_deadline(call: NativeCallContext, sock: Socket, time: Seconds) -> Fallible<()> {
         if time.is_unit() {
             sock.set_deadline(None);
             return Ok(());
@@ -399,7 +407,7 @@ mod natives {
     /// assert(net::listening_on(door).port > 0);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn listen(call: NativeCallContext, address: &str, port: INT) -> Fallible<Acceptor> {
+    pub fn listen(call: NativeCallContext, address: &str, port: INT) -> Fallible<Listener> {
         const OP: &str = "net::listen";
         let reach = Reach::of(&call)?;
         let ip: IpAddr = address
@@ -416,7 +424,7 @@ mod natives {
     /// ```rhai
     /// assert_eq(net::listening_on(net::listen("127.0.0.1", 0)).ip, "127.0.0.1");
     /// ```
-    pub fn listening_on(listener: Acceptor) -> Map {
+    pub fn listening_on(listener: Listener) -> Map {
         address_map(listener.listener.local())
     }
 
@@ -430,7 +438,7 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_bytes(other, 2)), "hi");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn accept(listener: Acceptor) -> Fallible<Socket> {
+    pub fn accept(listener: Listener) -> Fallible<Socket> {
         wait_net(async move {
             let label = listener.listener.local();
             let accepted = listener.clock.timeout(listener.timeout, listener.listener.accept()).await;
