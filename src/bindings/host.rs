@@ -321,7 +321,9 @@ mod natives {
     ///
     /// ```rhai
     /// port.set_version(#{ product: "Loud" });
-    /// try { port.set_version(#{ prodcut: "Loud" }) } catch (error) { assert_eq(error.kind, "argument") }
+    /// let kind = "";
+    /// try { port.set_version(#{ prodcut: "Loud" }) } catch (error) { kind = error.kind }
+    /// assert_eq(kind, "argument");
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn set_version(port: &mut Port, fields: Map) -> Fallible<()> {

@@ -35,9 +35,9 @@ mod script {
     /// Sets a key, also written `registry.key = value`; `()` removes it.
     ///
     /// ```rhai
-    /// let shared = script::registry();
-    /// shared["banner"] = "x";
-    /// assert_eq(shared.banner, "x");
+    /// let common = script::registry();
+    /// common["banner"] = "x";
+    /// assert_eq(common.banner, "x");
     /// ```
     #[rhai_fn(index_set)]
     pub fn set(registry: &mut Registry, key: &str, value: Dynamic) {
@@ -47,9 +47,9 @@ mod script {
     /// The keys, sorted.
     ///
     /// ```rhai
-    /// let shared = script::registry();
-    /// shared.b = 1; shared.a = 2;
-    /// assert_eq(shared.keys(), ["a", "b"]);
+    /// let common = script::registry();
+    /// common.b = 1; common.a = 2;
+    /// assert_eq(common.keys(), ["a", "b"]);
     /// ```
     #[rhai_fn(global, pure)]
     pub fn keys(registry: &mut Registry) -> Array {
@@ -135,8 +135,8 @@ mod script {
     /// Values shared by all scripts of the run: `script::registry().key = value`. Unit removes a key.
     ///
     /// ```rhai
-    /// let shared = script::registry();
-    /// shared.seen = 7;
+    /// let common = script::registry();
+    /// common.seen = 7;
     /// assert_eq(script::registry().seen, 7);
     /// assert_eq(script::registry().unknown, ());
     /// ```
@@ -148,8 +148,8 @@ mod script {
     /// Values shared by all scripts of one host.
     ///
     /// ```rhai
-    /// let shared = script::host_registry();
-    /// shared.banner = "x";
+    /// let common = script::host_registry();
+    /// common.banner = "x";
     /// assert_eq(script::host_registry().banner, "x");
     /// ```
     #[rhai_fn(return_raw)]
