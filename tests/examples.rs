@@ -83,7 +83,8 @@ fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
             return Ok(());
         }
         let failures = host.port_scripts.iter().filter_map(|(_, result)| result.failure.as_ref());
-        Err(failures.map(|failure| format!("{}\n{}", failure.message, failure.diagnostic)).collect())
+        let lines: Vec<&str> = failures.flat_map(|failure| [failure.message.as_str(), &failure.diagnostic]).collect();
+        Err(lines.join("\n"))
     })
 }
 

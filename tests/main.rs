@@ -5,3 +5,6 @@ mod loopback;
 
 /// Every example of the reference, in a real script instance.
 mod examples;
+
+/// The guide to scripts and the reference are true.
+mod guide;

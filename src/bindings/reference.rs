@@ -53,6 +53,11 @@ pub fn collect(engine: &Engine) -> Result<Vec<ModuleDoc>, Error> {
     modules.retain(|module| module.is_type || !module.functions.is_empty());
     for module in &mut modules {
         module.functions.sort_by(|a, b| a.name.cmp(&b.name));
+        for function in &mut module.functions {
+            function
+                .overloads
+                .sort_by_key(|overload| (overload.signature.matches(", ").count(), overload.signature.clone()));
+        }
     }
     modules.sort_by(|a, b| (a.is_type, &a.name).cmp(&(b.is_type, &b.name)));
     Ok(modules)
