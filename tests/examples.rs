@@ -62,6 +62,12 @@ fn an_example_that_does_not_hold_is_noticed() {
     }
 }
 
+#[test]
+fn a_script_may_hold_megabytes_of_chunks() {
+    let code = "let list = []; for n in 0..60 { list.push(blob(65536, 0)); } assert_eq(list.len(), 60);";
+    assert_eq!(run(&Rc::new(engine()), code), Ok(()));
+}
+
 /// Runs one example in a world of its own; the error is the record of the instance.
 fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
     let runtime = Runtime::live();

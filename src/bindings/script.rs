@@ -132,7 +132,7 @@ mod script {
         Ok(())
     }
 
-    /// Values shared by all scripts of the run: `script::registry().key = value`. Unit removes a key.
+    /// Values shared by all scripts of the run. Unit removes a key. Rhai assigns to no call, so bind it first.
     ///
     /// ```rhai
     /// let common = script::registry();
