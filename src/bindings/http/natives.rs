@@ -403,7 +403,23 @@ mod natives {
     /// Any method. Suspends.
     ///
     /// ```rhai
-    /// assert_eq(http::request("OPTIONS", host, http_port, "/", #{}).status, 200);
+    /// assert_eq(http::request("OPTIONS", host, http_port, "/").status, 200);
+    /// ```
+    #[rhai_fn(name = "request", return_raw)]
+    pub fn request_plain(
+        call: NativeCallContext,
+        method: ImmutableString,
+        host: AnyHost,
+        port: AnyPort,
+        path: &str,
+    ) -> Fallible<Response> {
+        ask(&call, &method, (&host, &port), path, &Map::new())
+    }
+
+    /// The same with options. Suspends.
+    ///
+    /// ```rhai
+    /// assert_eq(http::request("PUT", host, http_port, "/", #{ body: "a" }).status, 200);
     /// ```
     #[rhai_fn(return_raw)]
     pub fn request(
@@ -420,10 +436,20 @@ mod natives {
     /// Fetches an absolute URL. Another host takes the capability `other-hosts`, a name also `dns`. Suspends.
     ///
     /// ```rhai
-    /// assert_eq(http::get_url(`http://${host.ip}:${http_port}/`, #{}).status, 200);
+    /// assert_eq(http::get_url(`http://${host}:${http_port}/`).status, 200);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn get_url(call: NativeCallContext, url: &str, options: Map) -> Fallible<Response> {
+    pub fn get_url(call: NativeCallContext, url: &str) -> Fallible<Response> {
+        ask_url(&call, url, &Map::new())
+    }
+
+    /// The same with options. Suspends.
+    ///
+    /// ```rhai
+    /// assert_eq(http::get_url(`http://${host}:${http_port}/`, #{ follow: false }).status, 200);
+    /// ```
+    #[rhai_fn(name = "get_url", return_raw)]
+    pub fn get_url_options(call: NativeCallContext, url: &str, options: Map) -> Fallible<Response> {
         ask_url(&call, url, &options)
     }
 
@@ -431,11 +457,22 @@ mod natives {
     /// `#{ kind, op, peer, message }`. A request is a path or `#{ method, path }`. Redirects are not followed. Suspends.
     ///
     /// ```rhai
-    /// let pages = http::pipeline(host, http_port, ["/", #{ method: "HEAD", path: "/" }], #{});
+    /// let pages = http::pipeline(host, http_port, ["/", #{ method: "HEAD", path: "/" }]);
     /// assert_eq(pages.map(|page| page.status), [200, 200]);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn pipeline(
+    pub fn pipeline(call: NativeCallContext, host: AnyHost, port: AnyPort, requests: Array) -> Fallible<Array> {
+        pipeline_with(&call, (&host, &port), requests, &Map::new())
+    }
+
+    /// The same with options. Suspends.
+    ///
+    /// ```rhai
+    /// let pages = http::pipeline(host, http_port, ["/a", "/b"], #{ headers: #{ "X-Test": "1" } });
+    /// assert_eq(pages.len(), 2);
+    /// ```
+    #[rhai_fn(name = "pipeline", return_raw)]
+    pub fn pipeline_options(
         call: NativeCallContext,
         host: AnyHost,
         port: AnyPort,
