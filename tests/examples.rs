@@ -68,6 +68,25 @@ fn a_script_may_hold_megabytes_of_chunks() {
     assert_eq!(run(&Rc::new(engine()), code), Ok(()));
 }
 
+#[test]
+fn options_that_are_none_are_refused() {
+    let engine = Rc::new(engine());
+    for call in [
+        "net::connect(host, port, #{ tls: 1 })",
+        "net::connect(host, port, #{ timeuot: 1 })",
+        "tls::inspect(host, port, #{ severname: false })",
+        "port.set_version(#{ tls: `yes` })",
+        "http::get(host, http_port, `/`, #{ folow: false })",
+        "http::get(host, http_port, `/`, #{ auth: #{ user: `a` } })",
+        "http::get(host, http_port, `/`, #{ auth: #{ digest: `yes` } })",
+    ] {
+        let code = format!(
+            "let kind = ``; try {{ {call} }} catch (error) {{ kind = error.kind }} assert_eq(kind, `argument`);"
+        );
+        assert_eq!(run(&engine, &code), Ok(()), "{call}");
+    }
+}
+
 /// Runs one example in a world of its own; the error is the record of the instance.
 fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
     let runtime = Runtime::live();

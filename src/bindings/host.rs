@@ -7,6 +7,7 @@ use rhai::plugin::{export_module, exported_module};
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
+use super::reach::flag;
 use crate::model::nearest::suggestion;
 use crate::model::{Host, PortState, Reason};
 use crate::script::registry::Registry;
@@ -94,6 +95,7 @@ impl PortValue {
             let message = format!("unknown field \"{unknown}\"{}", suggestion(unknown, KNOWN));
             return Err(script_error(ARGUMENT, "port.set_version", message));
         }
+        let tls = flag("port.set_version", fields, "tls", self.with(|port| port.service.tls))?;
         let text = |name: &str| fields.get(name).map(ToString::to_string);
         self.change(|port| {
             let service = &mut port.service;
@@ -109,7 +111,7 @@ impl PortValue {
                     *slot = value;
                 }
             }
-            service.tls = fields.get("tls").and_then(|tls| tls.as_bool().ok()).unwrap_or(service.tls);
+            service.tls = tls;
         });
         Ok(())
     }

@@ -5,7 +5,7 @@ use rhai::{Array, Blob, Engine, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
 use super::output::Table;
-use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, port_number, seconds, wait_net};
+use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, port_number, seconds, wait_net};
 use crate::model::Capability;
 use crate::net::ConnectOptions;
 use crate::net::tls::certificate::DistinguishedName;
@@ -103,6 +103,7 @@ fn certificate_map(certificate: &Certificate) -> Map {
 
 fn inspect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, options: &Map) -> Fallible<Map> {
     const OP: &str = "tls::inspect";
+    check_options(OP, options, &["server_name", "alpn", "timeout"])?;
     let reach = Reach::of(call)?;
     let peer = Peer::from_script(OP, host)?;
     let port = port_number(OP, port)?;

@@ -11,8 +11,9 @@ use super::{Auth, Client, Options, Origin, Redirects, Request, Response, Version
 use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, net_error, script_error};
 use crate::bindings::host::PortValue;
-use crate::bindings::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, port_number, seconds, wait_net};
-use crate::model::nearest::suggestion;
+use crate::bindings::reach::{
+    AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, flag, port_number, seconds, wait_net,
+};
 use crate::model::{NetError, NetErrorKind};
 use crate::script::arguments::LibraryArgument;
 use crate::script::{ArgumentSpec, ArgumentType, Context};
@@ -92,19 +93,9 @@ fn wrong<T>(op: &str, message: String) -> Fallible<T> {
     Err(script_error(ARGUMENT, op, message))
 }
 
-fn flag(op: &str, options: &Map, name: &str, default: bool) -> Fallible<bool> {
-    match options.get(name).map(Dynamic::as_bool) {
-        None => Ok(default),
-        Some(Ok(value)) => Ok(value),
-        Some(Err(found)) => wrong(op, format!("{name} is true or false, not {found}")),
-    }
-}
-
 impl Wishes {
     fn read(op: &str, given: &Map, call: &NativeCallContext<'_>, reach: &Reach) -> Fallible<Wishes> {
-        if let Some(unknown) = given.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-            return wrong(op, format!("unknown option \"{unknown}\"{}", suggestion(unknown, KNOWN)));
-        }
+        check_options(op, given, &KNOWN)?;
         let (mut options, useragent) = defaults(&*Context::of(call)?, reach)?;
         if let Some(time) = given.get("timeout") {
             let time: Duration = seconds(op, time)?;
@@ -169,8 +160,9 @@ fn credentials(op: &str, auth: &Dynamic) -> Fallible<Auth> {
     let Some(map) = auth.read_lock::<Map>() else {
         return wrong(op, "auth is a map: #{ username, password, digest }".into());
     };
+    check_options(op, &map, &["username", "password", "digest"])?;
     let text = |name: &str| map.get(name).map(ToString::to_string).unwrap_or_default();
-    let digest = map.get("digest").is_some_and(|digest| digest.as_bool().unwrap_or(false));
+    let digest = flag(op, &map, "digest", false)?;
     Ok(Auth { username: text("username"), password: text("password"), digest })
 }
 

@@ -9,9 +9,10 @@ use super::Socket;
 use super::socket::Acceptor;
 use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
-use crate::bindings::reach::{AnyHost, AnyPort, Peer, Reach, Seconds, bytes_of, port_number, seconds, wait_net};
+use crate::bindings::reach::{
+    AnyHost, AnyPort, Peer, Reach, Seconds, bytes_of, check_options, flag, port_number, seconds, wait_net,
+};
 use crate::bindings::tls::options_from;
-use crate::model::nearest::suggestion;
 use crate::model::{Capability, NetError, NetErrorKind};
 use crate::net::{ConnectOptions, Family};
 
@@ -21,16 +22,6 @@ const DEFAULT_LIMIT: i64 = 1 << 20;
 /// The static module `net`.
 pub fn module() -> Module {
     exported_module!(natives)
-}
-
-fn check_options(op: &str, options: &Map, known: &[&str]) -> Fallible<()> {
-    match options.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(unknown) => {
-            let hint = suggestion(unknown, known.iter().copied());
-            Err(script_error(ARGUMENT, op, format!("unknown option \"{unknown}\"{hint}")))
-        }
-    }
 }
 
 fn address_map(addr: SocketAddr) -> Map {
@@ -53,7 +44,7 @@ fn connect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, op
     let peer = Peer::from_script(OP, host)?;
     let port = port_number(OP, port)?;
     let timeout = options.get("timeout").map_or(Ok(reach.timeout()), |value| seconds(OP, value))?;
-    let tls = options.get("tls").is_some_and(|tls| tls.as_bool().unwrap_or(false));
+    let tls = flag(OP, options, "tls", false)?;
     let tls_options = options_from(OP, options, peer.name())?;
     wait_net(async move {
         let addr = peer.resolve(&reach, port).await?;
