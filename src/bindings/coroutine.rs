@@ -29,10 +29,7 @@ impl Iterator for Generator {
 
 /// Registers the module and its types.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Nested>("Coroutine")
-        .register_type_with_name::<Generator>("Generator")
-        .register_iterator_result::<Generator, Dynamic>();
+    engine.register_iterator_result::<Generator, Dynamic>();
     let module: Module = exported_module!(natives);
     engine.register_static_module("coroutine", module.into());
 }
@@ -52,6 +49,12 @@ fn value_of(resumed: Resumed) -> Dynamic {
 /// mutex, sleep) inside one suspends the whole thread, and comes back to where it was.
 #[export_module]
 mod natives {
+    /// A function that stops half-way; copies are the same coroutine.
+    pub type Coroutine = Nested;
+
+    /// The values a coroutine gives, for `for`.
+    pub type Generator = super::Generator;
+
     /// A coroutine that will run `function`; nothing runs yet.
     ///
     /// ```rhai

@@ -8,7 +8,7 @@ use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Engine, EvalAltResult, FnPtr, INT, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
-use super::reach::seconds;
+use super::reach::{Seconds, seconds};
 use crate::runtime::channel::Channel;
 use crate::runtime::locks::{LockError, Locks};
 use crate::runtime::{Permit, Semaphore};
@@ -28,10 +28,6 @@ pub type Queue = Channel<Dynamic>;
 
 /// Registers the modules and their types.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Lock>("Lock")
-        .register_type_with_name::<Slots>("Semaphore")
-        .register_type_with_name::<Queue>("Channel");
     let locks: Module = exported_module!(locks);
     let channel: Module = exported_module!(channel);
     engine.register_static_module("locks", locks.into());
@@ -100,6 +96,12 @@ fn wait_within(call: &NativeCallContext<'_>, condvar: Lock, limit: Option<Durati
 /// a thread holds is released when it ends, however it ends; a thread that dies waiting is taken out of the queue.
 #[export_module]
 mod locks {
+    /// A mutex or condition variable of the run, by its key; copies are the same.
+    pub type Lock = super::Lock;
+
+    /// A number of slots; copies share them.
+    pub type Semaphore = super::Slots;
+
     /// The mutex of a key: any value but unit, booleans and numbers. The same key is the same mutex in every script.
     ///
     /// ```rhai
@@ -136,7 +138,7 @@ mod locks {
     /// worker::cancel(w);
     /// ```
     #[rhai_fn(name = "lock", return_raw)]
-    pub fn lock_timed(call: NativeCallContext, mutex: Lock, time: Dynamic) -> Fallible<bool> {
+    pub fn lock_timed(call: NativeCallContext, mutex: Lock, time: Seconds) -> Fallible<bool> {
         lock_within(&call, mutex, Some(seconds("locks::lock", &time)?))
     }
 
@@ -223,7 +225,7 @@ mod locks {
     /// assert(!locks::wait(locks::condvar("never"), 0.01));
     /// ```
     #[rhai_fn(name = "wait", return_raw)]
-    pub fn wait_timed(call: NativeCallContext, condvar: Lock, time: Dynamic) -> Fallible<bool> {
+    pub fn wait_timed(call: NativeCallContext, condvar: Lock, time: Seconds) -> Fallible<bool> {
         wait_within(&call, condvar, Some(seconds("locks::wait", &time)?))
     }
 
@@ -260,7 +262,7 @@ mod locks {
     pub fn semaphore(slots: INT) -> Fallible<Slots> {
         let count = usize::try_from(slots).ok().filter(|slots| *slots > 0);
         let count = count.ok_or_else(|| script_error(ARGUMENT, "locks::semaphore", "at least one slot"))?;
-        Ok(Slots(Semaphore::new(count), Rc::default()))
+        Ok(Slots(crate::runtime::Semaphore::new(count), Rc::default()))
     }
 
     /// Takes a slot, first come, first served. Suspends.
@@ -329,6 +331,9 @@ mod locks {
 /// Queues of values between the threads of a script.
 #[export_module]
 mod channel {
+    /// A bounded queue of values; copies are the same queue.
+    pub type Channel = super::Queue;
+
     /// A queue for at most `capacity` values.
     ///
     /// ```rhai
@@ -338,7 +343,7 @@ mod channel {
     pub fn open(capacity: INT) -> Fallible<Queue> {
         let capacity = usize::try_from(capacity).ok().filter(|capacity| (1..=1 << 20).contains(capacity));
         let capacity = capacity.ok_or_else(|| script_error(ARGUMENT, "channel::open", "1 to 1048576 values"))?;
-        Ok(Channel::new(capacity))
+        Ok(crate::runtime::channel::Channel::new(capacity))
     }
 
     /// Appends a value, waiting for room; an error when the channel is closed. Suspends.

@@ -1,26 +1,15 @@
 //! The Rhai module `script`: what an instance knows of itself.
 
-use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, export_module, exported_module};
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, FnPtr, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::Reach;
 use crate::script::Context;
 use crate::script::callback::Callback;
-use crate::script::registry::Registry;
 
-/// Registers the modules and the registry type.
+/// Registers the module.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Registry>("Registry")
-        .register_indexer_get(|registry: &mut Registry, key: &str| registry.get(key))
-        .register_indexer_set(|registry: &mut Registry, key: ImmutableString, value: Dynamic| {
-            registry.set(key, value);
-        })
-        .register_fn("keys", |registry: &mut Registry| {
-            registry.keys().into_iter().map(Dynamic::from).collect::<Array>()
-        })
-        .register_fn("len", |registry: &mut Registry| registry.len() as INT);
     let script: Module = exported_module!(script);
     engine.register_static_module("script", script.into());
 }
@@ -28,6 +17,54 @@ pub fn register(engine: &mut Engine) {
 /// What an instance knows of itself.
 #[export_module]
 mod script {
+    /// A table shared by scripts: `script::registry()` by all of the run, `host.registry` by those of one host. Values
+    /// are copied in and out, so change a list by setting it anew.
+    pub type Registry = crate::script::registry::Registry;
+
+    /// The value of a key, also written `registry.key`; `()` where there is none.
+    ///
+    /// ```rhai
+    /// assert_eq(script::registry()["nothing"], ());
+    /// ```
+    #[rhai_fn(index_get, pure)]
+    pub fn get(registry: &mut Registry, key: &str) -> Dynamic {
+        registry.get(key)
+    }
+
+    /// Sets a key, also written `registry.key = value`; `()` removes it.
+    ///
+    /// ```rhai
+    /// let common = script::registry();
+    /// common["banner"] = "x";
+    /// assert_eq(common.banner, "x");
+    /// ```
+    #[rhai_fn(index_set)]
+    pub fn set(registry: &mut Registry, key: &str, value: Dynamic) {
+        registry.set(key.into(), value);
+    }
+
+    /// The keys, sorted.
+    ///
+    /// ```rhai
+    /// let common = script::registry();
+    /// common.b = 1; common.a = 2;
+    /// assert_eq(common.keys(), ["a", "b"]);
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn keys(registry: &mut Registry) -> Array {
+        registry.keys().into_iter().map(Dynamic::from).collect()
+    }
+
+    /// The number of keys.
+    ///
+    /// ```rhai
+    /// assert_eq(script::registry().len(), 0);
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn len(registry: &mut Registry) -> INT {
+        registry.len() as INT
+    }
+
     /// The id of the script.
     ///
     /// ```rhai
@@ -94,11 +131,11 @@ mod script {
         Ok(())
     }
 
-    /// Values shared by all scripts of the run: `script::registry().key = value`. Unit removes a key.
+    /// Values shared by all scripts of the run. Unit removes a key. Rhai assigns to no call, so bind it first.
     ///
     /// ```rhai
-    /// let shared = script::registry();
-    /// shared.seen = 7;
+    /// let common = script::registry();
+    /// common.seen = 7;
     /// assert_eq(script::registry().seen, 7);
     /// assert_eq(script::registry().unknown, ());
     /// ```
@@ -110,8 +147,8 @@ mod script {
     /// Values shared by all scripts of one host.
     ///
     /// ```rhai
-    /// let shared = script::host_registry();
-    /// shared.banner = "x";
+    /// let common = script::host_registry();
+    /// common.banner = "x";
     /// assert_eq(script::host_registry().banner, "x");
     /// ```
     #[rhai_fn(return_raw)]

@@ -8,17 +8,13 @@ use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, FnPtr, FuncRegistration, INT, Module, RhaiFunc, Shared};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
-use super::reach::{Reach, seconds};
+use super::reach::{Reach, Seconds, seconds};
 use crate::script::callback::Callback;
 use crate::script::worker::{Worker, rethrow};
 use crate::script::{Context, coroutine, wait};
 
 /// Registers the module and its type.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Worker>("Worker")
-        .register_fn("to_string", |worker: &mut Worker| format!("worker {}", worker.id()))
-        .register_fn("to_debug", |worker: &mut Worker| format!("Worker({})", worker.id()));
     let mut module: Module = exported_module!(natives);
     for count in 1..=MAX_ARGUMENTS {
         register_start(&mut module, count);
@@ -69,6 +65,9 @@ fn start_with(call: Option<NativeCallContext<'_>>, arguments: &mut [&mut Dynamic
 /// thread that started them ends. Whatever waits (`join`, `sleep`, every network call) suspends only its own thread.
 #[export_module]
 mod natives {
+    /// A handle on a worker thread. It outlives the worker; copies are the same worker.
+    pub type Worker = crate::script::worker::Worker;
+
     /// Starts a function as a worker and returns its handle at once. Closures see the variables they captured.
     ///
     /// ```rhai
@@ -90,7 +89,7 @@ mod natives {
     /// assert_eq(worker::status(w), "timed out");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn start_timed(call: NativeCallContext, time: Dynamic, function: FnPtr, arguments: Array) -> Fallible<Worker> {
+    pub fn start_timed(call: NativeCallContext, time: Seconds, function: FnPtr, arguments: Array) -> Fallible<Worker> {
         start(&call, function, arguments, Some(seconds("worker::start_timed", &time)?))
     }
 
@@ -206,7 +205,7 @@ mod natives {
     /// assert(script::now() - before >= 0.01);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
+    pub fn sleep(call: NativeCallContext, time: Seconds) -> Fallible<()> {
         let duration = seconds("worker::sleep", &time)?;
         let clock = Reach::of(&call)?.broker.clock().clone();
         wait(async move { clock.sleep(duration).await })
