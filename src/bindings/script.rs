@@ -106,7 +106,7 @@ mod script {
         Ok(())
     }
 
-    /// Values shared by all scripts of the run: `script::registry().key = value`. Unit removes a key.
+    /// Values shared by all scripts of the run. Rhai assigns to variables only, so take it into one first. Unit removes a key.
     ///
     /// ```rhai
     /// let shared = script::registry();
