@@ -1,6 +1,7 @@
 //! Addresses and ports of loopback that no other test uses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// An address of 127/8 for the caller alone. Connections come from 127.0.0.1, so no source port is ever in the way.
@@ -27,4 +28,9 @@ pub fn port() -> u16 {
         }
     }
     panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+}
+
+/// The ports of `addr` that take a connection now: those of servers that were there before the test.
+pub fn open_ports(addr: IpAddr, ports: RangeInclusive<u16>) -> Vec<u16> {
+    ports.filter(|port| TcpStream::connect(SocketAddr::new(addr, *port)).is_ok()).collect()
 }

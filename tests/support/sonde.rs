@@ -30,6 +30,11 @@ pub fn sonde<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Sonde {
     Sonde::command(PROGRAM).args(arguments)
 }
 
+/// A scan without reverse names, reported as JSON Lines on stdout.
+pub fn scan<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Sonde {
+    sonde(["-n", "--json"]).args(arguments)
+}
+
 impl Sonde {
     /// Another program in the same conditions: a shell that sets a limit and becomes sonde.
     pub fn command(program: &str) -> Sonde {
@@ -285,6 +290,13 @@ impl Report {
         let found = self.scripts(id);
         assert_eq!(found.len(), 1, "records of {id} in {:#?}", self.lines);
         found[0]
+    }
+
+    /// The open ports of a host's line.
+    pub fn open_ports(host: &Value) -> Vec<u16> {
+        let ports = host["ports"].as_array().into_iter().flatten();
+        let open = ports.filter(|port| port["state"] == "open");
+        open.filter_map(|port| port["port"].as_u64()?.try_into().ok()).collect()
     }
 
     /// The last line, which every run that came to its end has.
