@@ -6,3 +6,6 @@ mod support;
 
 /// The command line and the exit codes.
 mod cli;
+
+/// The library in Rhai.
+mod stdlib;

@@ -6,6 +6,7 @@ pub mod peer;
 pub mod place;
 pub mod servers;
 pub mod sonde;
+pub mod tls;
 
 use std::io::Write as _;
 
