@@ -7,5 +7,8 @@ mod support;
 /// The command line and the exit codes.
 mod cli;
 
+/// The shipped scripts.
+mod scripts;
+
 /// The library in Rhai.
 mod stdlib;
