@@ -17,7 +17,8 @@ fn explained(addresses: &[&str]) -> Value {
 #[test]
 fn targets_are_explained() {
     let run = scan(["-p", "1", "--script", "address-info", "127.0.0.1", "::1", "::ffff:127.0.0.1"]).run();
-    let found: Vec<Value> = run.report().scripts("address-info").iter().map(|record| record["output"].clone()).collect();
+    let found: Vec<Value> =
+        run.report().scripts("address-info").iter().map(|record| record["output"].clone()).collect();
     assert_eq!(found[0], json!({ "purpose": "loopback (RFC 1122)" }), "{run}");
     assert_eq!(found[1], json!({ "purpose": "loopback (RFC 4291)" }), "{run}");
     let sent: Vec<u64> = run.report().scripts("address-info").iter().filter_map(|r| r["sent_bytes"].as_u64()).collect();
@@ -26,7 +27,15 @@ fn targets_are_explained() {
 
 #[test]
 fn purposes() {
-    let facts = explained(&["10.9.8.7", "172.32.0.1", "172.31.255.255", "169.254.0.1", "255.255.255.255", "192.0.2.1", "ff02::1"]);
+    let facts = explained(&[
+        "10.9.8.7",
+        "172.32.0.1",
+        "172.31.255.255",
+        "169.254.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "ff02::1",
+    ]);
     let purpose = |address: &str| facts[address]["purpose"].as_str().unwrap_or("none").to_owned();
     assert_eq!(purpose("10.9.8.7"), "private (RFC 1918)");
     assert_eq!(facts["172.32.0.1"], "ordinary");
@@ -48,7 +57,10 @@ fn what_is_written_in_an_address() {
         "2600::1",
     ]);
     // RFC 4291, appendix A: the universal bit is inverted.
-    assert_eq!(facts["fe80::211:22ff:fe33:4455"], json!({ "purpose": "link-local (RFC 4291)", "mac": "00:11:22:33:44:55" }));
+    assert_eq!(
+        facts["fe80::211:22ff:fe33:4455"],
+        json!({ "purpose": "link-local (RFC 4291)", "mac": "00:11:22:33:44:55" })
+    );
     // The example of RFC 4380, section 5.
     let teredo = json!({ "server": "65.54.227.120", "client": "192.0.2.45", "port": 40000 });
     assert_eq!(facts["2001:0:4136:e378:8000:63bf:3fff:fdd2"]["teredo"], teredo);

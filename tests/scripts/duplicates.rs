@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::support::peer::Peer;
-use crate::support::servers;
 use crate::support::sonde::{scan, sonde};
+use crate::support::{servers, tls};
 
 #[test]
 fn one_server_behind_many_addresses() {
@@ -26,6 +26,21 @@ fn one_server_behind_many_addresses() {
 }
 
 #[test]
+fn one_certificate_on_two_addresses() {
+    let peers = tls::peers(2, |_| {});
+    let [one, two] = peers.as_slice() else { panic!("two peers") };
+    let ports = format!("{},{}", one.port(), two.port());
+    let run = scan(["-p", &ports, "--script", "+duplicates", &one.ip(), &two.ip()]).run().expect(0);
+    let report = run.report();
+    let found = report.script("duplicates");
+    let mut addresses = [one.ip(), two.ip()];
+    addresses.sort_by_key(|address| address.parse::<std::net::IpAddr>().ok());
+    assert_eq!(found["output"][0]["addresses"], json!(addresses), "{run}");
+    let shared = found["output"][0]["in_common"][0].as_str().unwrap_or_default();
+    assert!(shared.starts_with("certificate ") && shared.len() == 76, "{run}");
+}
+
+#[test]
 fn addresses_with_nothing_in_common() {
     let one = Peer::answering("HTTP/1.0 200 OK\r\n\r\none");
     let two = Peer::answering("HTTP/1.0 200 OK\r\n\r\ntwo");
@@ -35,8 +50,8 @@ fn addresses_with_nothing_in_common() {
     let run = scan(["-p", &ports.join(","), "--script", "+duplicates"]).args(peers.map(Peer::ip)).run().expect(0);
     let report = run.report();
     assert!(report.scripts("duplicates").iter().all(|record| record["rule"] == "portrule"), "{run}");
-    assert_eq!(report.count("duplicates", "done"), 3, "two pages and the report: {run}");
-    assert_eq!(report.count("duplicates", "failed"), 2, "{run}");
+    assert_eq!(report.count("duplicates", "done"), 4, "two pages, none, and the report: {run}");
+    assert_eq!(report.count("duplicates", "failed"), 1, "{run}");
 }
 
 #[test]

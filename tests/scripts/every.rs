@@ -7,7 +7,8 @@ use crate::support::sonde::{scan, sonde};
 /// Ids of the shipped scripts, by their files.
 fn ids() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
-    let names = std::fs::read_dir(folder).expect("the folder scripts").map(|entry| entry.expect("an entry").file_name());
+    let names =
+        std::fs::read_dir(folder).expect("the folder scripts").map(|entry| entry.expect("an entry").file_name());
     let mut ids: Vec<String> =
         names.filter_map(|name| Some(name.to_str()?.strip_suffix(".rhai")?.to_owned())).collect();
     ids.sort();
@@ -38,7 +39,9 @@ fn no_script_fails_through_a_fault_of_its_own() {
         Peer::echo(),
         Peer::answering("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nshort"),
         Peer::answering("HTTP/1.1 999 \r\n\r\n"),
-        Peer::answering("HTTP/1.1 200 OK\r\nDate: \r\nAllow: ,,\r\nLocation: ::\r\nContent-Type: \r\n\r\n<link rel=icon href=''><title>"),
+        Peer::answering(
+            "HTTP/1.1 200 OK\r\nDate: \r\nAllow: ,,\r\nLocation: ::\r\nContent-Type: \r\n\r\n<link rel=icon href=''><title>",
+        ),
         Peer::answering("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"),
         Peer::answering("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"),
         Peer::answering(&b"HTTP/1.1 200 OK\r\n\r\n<title>\xff\xfe\x00</title><link rel=icon href=\xff>"[..]),
@@ -47,18 +50,24 @@ fn no_script_fails_through_a_fault_of_its_own() {
     ];
     let forced: Vec<String> = ids().iter().map(|id| format!("+{id}")).collect();
     let arguments = "names=localhost,addresses=::1,banner.timeout=200ms,banner.quiet=50ms,test-all";
-    for (number, peer) in peers.iter().enumerate() {
-        let run = scan(["-d", "-p", &peer.port(), "--script", &forced.join(","), "--script-args", arguments])
-            .args(["--script-operation-timeout", "300ms", &peer.ip()])
-            .run();
-        assert_eq!(run.code, Some(0), "peer {number}: {run}");
-        for id in ids() {
-            for record in run.report().scripts(&id) {
-                let kind = record["failure"]["kind"].as_str().unwrap_or("peer");
-                assert_eq!(kind, "peer", "peer {number}: {record:#}");
-            }
+    let (forced, forced_ids) = (forced.join(","), ids());
+    let all = &forced;
+    std::thread::scope(|scope| {
+        for (number, peer) in peers.iter().enumerate() {
+            let ids = &forced_ids;
+            scope.spawn(move || {
+                let run = scan(["-d", "-p", &peer.port(), "--script", all, "--script-args", arguments])
+                    .args(["--script-operation-timeout", "300ms", &peer.ip()])
+                    .run();
+                assert_eq!(run.code, Some(0), "peer {number}: {run}");
+                let report = run.report();
+                for record in ids.iter().flat_map(|id| report.scripts(id)) {
+                    let kind = record["failure"]["kind"].as_str().unwrap_or("peer");
+                    assert_eq!(kind, "peer", "peer {number}: {record:#}");
+                }
+            });
         }
-    }
+    });
 }
 
 #[test]

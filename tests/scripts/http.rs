@@ -18,7 +18,10 @@ const PLACES: &str = "
 
 /// An answer with a body, by a server that speaks little more HTTP than that.
 fn page(head: &str, body: &str) -> Peer {
-    Peer::answering(format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()))
+    Peer::answering(format!(
+        "HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    ))
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn no_title_is_told_on_demand() {
 #[test]
 fn title_of_peers_that_do_not_behave() {
     assert_eq!(failure("http-title", &Peer::silent(), &BRIEF), "timeout");
-    assert_eq!(failure("http-title", &Peer::greeting("SSH-2.0-OpenSSH_9.2\r\n"), &[]), "protocol");
+    finds_nothing("http-title", &Peer::greeting("SSH-2.0-OpenSSH_9.2\r\n"), &["-v"]);
     assert_eq!(failure("http-title", &Peer::start(|talk| talk.finish(b"")), &[]), "closed");
     is_not_started("http-title");
     let long = output("http-title", &page("", &format!("<title>{}</title>", "x".repeat(5000))), &[]);
@@ -89,11 +92,11 @@ fn headers_by_get() {
 #[test]
 fn headers_of_peers_that_do_not_behave() {
     assert_eq!(failure("http-headers", &Peer::silent(), &BRIEF), "timeout");
-    assert_eq!(failure("http-headers", &Peer::greeting("220 mail ESMTP\r\n"), &[]), "protocol");
+    finds_nothing("http-headers", &Peer::greeting("220 mail ESMTP\r\n"), &["-v"]);
     assert_eq!(failure("http-headers", &Peer::endless("HTTP/1.1 200 OK\r\nX: "), &[]), "protocol");
     is_not_started("http-headers");
-    let odd = output("http-headers", &Peer::answering(&b"HTTP/1.1 200\r\nX-Odd: \x1b[2J\xff\r\n\r\n"[..]), &[]);
-    assert_eq!(odd["headers"]["X-Odd"], "\u{1b}[2J\u{fffd}");
+    let odd = output("http-headers", &Peer::answering(&b"HTTP/1.1 200\r\nX-Odd: a\x1b[2J\xff\r\n\r\n"[..]), &[]);
+    assert_eq!(odd["headers"]["X-Odd"], "a [2J\u{fffd}");
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn methods_tried_out() {
 #[test]
 fn methods_of_peers_that_do_not_behave() {
     assert_eq!(failure("http-methods", &Peer::silent(), &BRIEF), "timeout");
-    assert_eq!(failure("http-methods", &Peer::greeting("nonsense\r\n"), &[]), "protocol");
+    finds_nothing("http-methods", &Peer::greeting("nonsense\r\n"), &["-v"]);
     is_not_started("http-methods");
     let many: Vec<String> = (0..500).map(|n| format!("M{n}")).collect();
     let found = output("http-methods", &page(&format!("Allow: {}\r\n", many.join(",")), ""), &[]);
@@ -153,7 +156,7 @@ fn robots() {
 #[test]
 fn robots_of_peers_that_do_not_behave() {
     assert_eq!(failure("http-robots.txt", &Peer::silent(), &BRIEF), "timeout");
-    assert_eq!(failure("http-robots.txt", &Peer::greeting("nonsense\r\n"), &[]), "protocol");
+    finds_nothing("http-robots.txt", &Peer::greeting("nonsense\r\n"), &["-v"]);
     is_not_started("http-robots.txt");
     finds_nothing("http-robots.txt", &page("", "<html><body>Disallow: /x\nDisallow: /y</body>"), &[]);
     let endless = Peer::endless("HTTP/1.1 200 OK\r\n\r\nDisallow: /a\n");
@@ -176,13 +179,16 @@ fn favicon() {
     assert_eq!(output("http-favicon", &server, &[]), digests("/a/i.png", 3));
     server.dir.write("www/index.html", "<link rel=icon href='//www.example.org/i.png'>");
     assert_eq!(output("http-favicon", &server, &[]), digests("/favicon.ico", 3));
-    assert_eq!(output("http-favicon", &server, &["--script-args", "http-favicon.url=/a/i.png"]), digests("/a/i.png", 3));
+    assert_eq!(
+        output("http-favicon", &server, &["--script-args", "http-favicon.url=/a/i.png"]),
+        digests("/a/i.png", 3)
+    );
 }
 
 #[test]
 fn favicon_of_peers_that_do_not_behave() {
     assert_eq!(failure("http-favicon", &Peer::silent(), &BRIEF), "timeout");
-    assert_eq!(failure("http-favicon", &Peer::greeting("nonsense\r\n"), &[]), "protocol");
+    finds_nothing("http-favicon", &Peer::greeting("nonsense\r\n"), &["-v"]);
     is_not_started("http-favicon");
     let cut = output("http-favicon", &Peer::endless("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n"), &[]);
     assert!(cut["sha256"].is_null() && cut["note"].as_str().is_some_and(|note| note.contains("cut off")), "{cut}");

@@ -25,7 +25,10 @@ fn names_are_looked_up() {
     let run = check(&names.server(), "names={a.example,b.example,none.example}").expect(0);
     let output = run.report().script("resolver-check")["output"].clone();
     assert_eq!(keys(&output[0]), ["name", "addresses", "milliseconds"]);
-    assert_eq!((&output[0]["name"], &output[0]["addresses"]), (&json!("a.example"), &json!(["192.0.2.1", "2001:db8::1"])));
+    assert_eq!(
+        (&output[0]["name"], &output[0]["addresses"]),
+        (&json!("a.example"), &json!(["192.0.2.1", "2001:db8::1"]))
+    );
     assert_eq!(output[1]["addresses"], json!(["192.0.2.2"]));
     assert!(output[0]["milliseconds"].is_i64(), "{output}");
     assert!(output[2]["error"].as_str().is_some_and(|error| error.contains("none.example")), "{output}");

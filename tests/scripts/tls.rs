@@ -48,7 +48,10 @@ fn certificate() {
     assert_eq!((&found["key"]["bits"], &found["key"]["type"]), (&json!(256), &json!("ec")));
     assert_eq!(found["signature"], "ecdsa-with-SHA256");
     assert!(is_time(&found["not_before"]) && is_time(&found["not_after"]), "{found}");
-    assert_eq!((&found["validity"], &found["self_signed"], &found["chain_length"]), (&json!("valid"), &json!(true), &json!(1)));
+    assert_eq!(
+        (&found["validity"], &found["self_signed"], &found["chain_length"]),
+        (&json!("valid"), &json!(true), &json!(1))
+    );
     assert_eq!(found["sha256"], fingerprint(&server.dir.join("tls.crt")));
     let pem = output("ssl-cert", &server, &["-v"])["pem"].clone();
     assert_eq!(pem.as_str().map(str::trim), Some(server.dir.read("tls.crt").replace('\r', "").trim()));

@@ -33,7 +33,10 @@ impl Whois {
                     return;
                 }
                 let (mut question, mut byte) = (Vec::new(), [0]);
-                while question.len() < 512 && !question.ends_with(b"\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                while question.len() < 512
+                    && !question.ends_with(b"\r\n")
+                    && stream.read(&mut byte).is_ok_and(|n| n == 1)
+                {
                     question.push(byte[0]);
                 }
                 let question = String::from_utf8_lossy(&question).trim_end().to_owned();
@@ -82,7 +85,8 @@ fn output(run: &Run) -> Value {
 #[test]
 fn a_record() {
     let server = Whois::start(0, |_| {
-        "% Terms of use\r\n\r\nDomain Name: A.EXAMPLE  \r\nRegistrant: Somebody\r\n>>> Last update <<<\r\nNotice\r\n".to_owned()
+        "% Terms of use\r\n\r\nDomain Name: A.EXAMPLE  \r\nRegistrant: Somebody\r\n>>> Last update <<<\r\nNotice\r\n"
+            .to_owned()
     });
     let run = ask(&arguments(&server, "a.example")).expect(0);
     let record = "Domain Name: A.EXAMPLE\nRegistrant: Somebody";
@@ -92,9 +96,13 @@ fn a_record() {
 
 #[test]
 fn a_parent_is_asked_where_there_is_no_record() {
-    let server = Whois::start(0, |name| {
-        if name == "b.example" { "Domain: b.example\n".into() } else { "No match for that.\n".into() }
-    });
+    let server =
+        Whois::start(
+            0,
+            |name| {
+                if name == "b.example" { "Domain: b.example\n".into() } else { "No match for that.\n".into() }
+            },
+        );
     let run = ask(&arguments(&server, "x.www.B.example.")).expect(0);
     assert_eq!(output(&run)["domain"], "b.example");
     assert_eq!(server.asked(), ["x.www.b.example", "www.b.example", "b.example"]);
@@ -142,7 +150,8 @@ fn names_of_targets_are_asked_for() {
 fn nobody_is_asked_without_a_server() {
     let names = NameServer::ignorant();
     let peer = Peer::refusing();
-    let arguments = ["-v", "--script", "whois-domain", "--script-args", "domain=a.example", "-p", &peer.port(), &peer.ip()];
+    let arguments =
+        ["-v", "--script", "whois-domain", "--script-args", "domain=a.example", "-p", &peer.port(), &peer.ip()];
     let run = scan(arguments).args(["--dns-servers", &names.server()]).run().expect(0).says(&["nobody is asked"]);
     assert!(run.report().scripts("whois-domain").is_empty());
     assert_eq!(names.asked(), 0);
