@@ -12,3 +12,12 @@ mod scripts;
 
 /// The library in Rhai.
 mod stdlib;
+
+/// The servers that examples in the documentation talk to.
+mod loopback;
+
+/// Every example of the reference, in a real script instance.
+mod examples;
+
+/// The guide to scripts and the reference are true.
+mod guide;

@@ -31,8 +31,10 @@ use crate::script::registry::Registry;
 use crate::script::scheduler::Setup;
 use crate::target::Targets;
 
-/// Script instances alive at once: about 65 KB of memory each at worst, and two memory mappings.
-const DEFAULT_INSTANCES: usize = 10_000;
+/// Script instances alive at once, as many as NSE runs: each holds two memory mappings and 14 to 65 KB.
+const DEFAULT_INSTANCES: usize = 1000;
+/// Sockets of the resolver, apart from all others: a lookup must not wait for the script that waits for it.
+const RESOLVER_SOCKETS: usize = 128;
 /// Probes in flight to one host unless the user says otherwise.
 const PROBES_PER_HOST: usize = 512;
 
@@ -65,7 +67,8 @@ fn network(settings: &Settings, runtime: &Runtime) -> Network {
     if !settings.names.dns_servers.is_empty() {
         config.servers.clone_from(&settings.names.dns_servers);
     }
-    let names = Rc::new(Resolver::new(config, Rc::clone(&transport) as Rc<_>, clock.clone(), random.clone()));
+    let lookups = Rc::new(LiveTransport::new(clock.clone(), RESOLVER_SOCKETS, settings.scan.connect_timeout));
+    let names = Rc::new(Resolver::new(config, lookups, clock.clone(), random.clone()));
     Network { clock, random, transport, names }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use rhai::{Blob, Dynamic, EvalAltResult, INT, ImmutableString, Position};
 
 use crate::bindings::fault::{ARGUMENT, Fallible, LIMIT, script_error};
+use crate::script::coroutine::charge;
 
 /// A BLOB or a string. The name is what the reference prints for such a parameter.
 pub type Data = Dynamic;
@@ -14,6 +15,10 @@ pub type Data = Dynamic;
 pub const MAX_INPUT: usize = 8 << 20;
 /// Bytes one native returns at most.
 pub const MAX_RESULT: usize = 16 << 20;
+
+/// Bytes a native gets through in about the time of one Rhai operation: what it is charged for looking at them, so that
+/// natives count against slices and budgets as script code does.
+const BYTES_PER_OPERATION: usize = 64;
 
 /// Borrowed bytes of a [`Data`].
 pub enum View<'a> {
@@ -63,6 +68,7 @@ pub fn view<'a>(op: &str, data: &'a Dynamic) -> Fallible<View<'a>> {
         return Err(mismatch("blob or string", data).into());
     };
     fits(op, seen.len(), MAX_INPUT)?;
+    charge(seen.len() / BYTES_PER_OPERATION);
     Ok(seen)
 }
 

@@ -3,9 +3,11 @@
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+use rhai::plugin::{export_module, exported_module};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
+use super::reach::flag;
 use crate::model::nearest::suggestion;
 use crate::model::{Host, PortState, Reason};
 use crate::script::registry::Registry;
@@ -74,7 +76,7 @@ impl PortValue {
         }
     }
 
-    fn set_state(&self, state: &str) -> Fallible<()> {
+    fn report_state(&self, state: &str) -> Fallible<()> {
         let parsed = match state {
             "open" => PortState::Open,
             "closed" => PortState::Closed,
@@ -87,12 +89,13 @@ impl PortValue {
         Ok(())
     }
 
-    fn set_version(&self, fields: Map) -> Fallible<()> {
+    fn report_version(&self, fields: &Map) -> Fallible<()> {
         const KNOWN: [&str; 5] = ["name", "product", "version", "extra", "tls"];
         if let Some(unknown) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             let message = format!("unknown field \"{unknown}\"{}", suggestion(unknown, KNOWN));
             return Err(script_error(ARGUMENT, "port.set_version", message));
         }
+        let tls = flag("port.set_version", fields, "tls", self.with(|port| port.service.tls))?;
         let text = |name: &str| fields.get(name).map(ToString::to_string);
         self.change(|port| {
             let service = &mut port.service;
@@ -108,7 +111,7 @@ impl PortValue {
                     *slot = value;
                 }
             }
-            service.tls = fields.get("tls").and_then(|tls| tls.as_bool().ok()).unwrap_or(service.tls);
+            service.tls = tls;
         });
         Ok(())
     }
@@ -121,63 +124,221 @@ fn optional(text: Option<String>) -> Dynamic {
 
 /// Registers both types with their fields.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<HostValue>("Host")
-        .register_get("ip", |host: &mut HostValue| host.borrow().target.addr.to_string())
-        .register_get("name", |host: &mut HostValue| optional(host.borrow().names.first().cloned()))
-        .register_get("targetname", |host: &mut HostValue| optional(host.borrow().target.name.clone()))
-        .register_get("reason", |host: &mut HostValue| host.borrow().reason.name())
-        .register_get("registry", |host: &mut HostValue| host.registry())
-        .register_get("times", host_times)
-        .register_fn("ports", host_ports)
-        .register_fn("port", host_port)
-        .register_fn("to_string", |host: &mut HostValue| host.borrow().target.addr.to_string())
-        .register_fn("to_debug", |host: &mut HostValue| format!("Host({})", host.borrow().target.addr));
-    engine
-        .register_type_with_name::<PortValue>("Port")
-        .register_get("number", |port: &mut PortValue| i64::from(port.number()))
-        .register_get("protocol", |port: &mut PortValue| port.with(|port| port.protocol.name()))
-        .register_get("state", |port: &mut PortValue| port.with(|port| port.state.name()))
-        .register_get("reason", |port: &mut PortValue| port.with(|port| port.reason.name()))
-        .register_get("service", |port: &mut PortValue| port.with(|port| port.service.name.clone()))
-        .register_get("version", port_version)
-        .register_fn("set_state", |port: &mut PortValue, state: &str| port.set_state(state))
-        .register_fn("set_version", |port: &mut PortValue, fields: Map| port.set_version(fields))
-        .register_fn("to_string", |port: &mut PortValue| port.with(|p| format!("{}/{}", p.number, p.protocol)))
-        .register_fn("to_debug", |port: &mut PortValue| port.with(|p| format!("Port({}/{})", p.number, p.protocol)));
+    engine.register_global_module(exported_module!(natives).into());
 }
 
-/// `#{ srtt }` in seconds; empty before the first answer.
-fn host_times(host: &mut HostValue) -> Map {
-    let srtt = host.borrow().srtt;
-    srtt.map(|srtt| ("srtt".into(), Dynamic::from(srtt.as_secs_f64()))).into_iter().collect()
-}
+/// The members of both types. None of them suspends.
+#[export_module]
+mod natives {
+    /// The host a script was started for, as its rule and action get it. Fields that are not known are `()`.
+    pub type Host = HostValue;
 
-fn host_ports(host: &mut HostValue) -> Array {
-    let count = host.borrow().ports.len();
-    (0..count).map(|index| Dynamic::from(host.port(index))).collect()
-}
+    /// A port of a host, as a portrule and its action get it.
+    pub type Port = PortValue;
 
-/// The port of that number and protocol; unit if it was not scanned or is not worth listing.
-fn host_port(host: &mut HostValue, number: i64, protocol: ImmutableString) -> Dynamic {
-    let index = host
-        .borrow()
-        .ports
-        .iter()
-        .position(|port| i64::from(port.number) == number && port.protocol.name() == protocol.as_str());
-    index.map_or(Dynamic::UNIT, |index| Dynamic::from(host.port(index)))
-}
+    /// The address as text.
+    ///
+    /// ```rhai
+    /// assert_eq(host.ip, "127.0.0.1");
+    /// ```
+    #[rhai_fn(get = "ip", pure)]
+    pub fn ip(host: &mut Host) -> String {
+        host.borrow().target.addr.to_string()
+    }
 
-fn port_version(port: &mut PortValue) -> Map {
-    port.with(|port| {
-        let service = &port.service;
-        let texts = [
-            ("name", &service.name),
-            ("product", &service.product),
-            ("version", &service.version),
-            ("extra", &service.extra),
-        ];
-        let texts = texts.into_iter().map(|(name, text)| (name.into(), optional(Some(text.clone()))));
-        texts.chain([("tls".into(), Dynamic::from(service.tls))]).collect()
-    })
+    /// The first name the address has by reverse lookup; `()` when there is none or none was looked up (`-n`).
+    ///
+    /// ```rhai
+    /// assert_eq(host.name, ());
+    /// ```
+    #[rhai_fn(get = "name", pure)]
+    pub fn host_name(host: &mut Host) -> Dynamic {
+        optional(host.borrow().names.first().cloned())
+    }
+
+    /// The name the user gave as target; `()` when it was an address.
+    ///
+    /// ```rhai
+    /// assert_eq(host.targetname, ());
+    /// ```
+    #[rhai_fn(get = "targetname", pure)]
+    pub fn target_name(host: &mut Host) -> Dynamic {
+        optional(host.borrow().target.name.clone())
+    }
+
+    /// Why the host counts as up: `syn-ack`, `conn-refused`, `user-set`, `localhost-response`…
+    ///
+    /// ```rhai
+    /// assert_eq(host.reason, "user-set");
+    /// ```
+    #[rhai_fn(get = "reason", pure)]
+    pub fn host_reason(host: &mut Host) -> ImmutableString {
+        host.borrow().reason.name().into()
+    }
+
+    /// Values shared by all scripts of this host, the same as `script::host_registry()`.
+    ///
+    /// ```rhai
+    /// host.registry.banner = "x";
+    /// assert_eq(script::host_registry().banner, "x");
+    /// ```
+    #[rhai_fn(get = "registry", pure)]
+    pub fn host_registry(host: &mut Host) -> Registry {
+        host.registry()
+    }
+
+    /// Times measured: `#{ srtt }`, the smoothed round-trip time in seconds; empty before the first answer.
+    ///
+    /// ```rhai
+    /// assert_eq(type_of(host.times), "map");
+    /// ```
+    #[rhai_fn(get = "times", pure)]
+    pub fn times(host: &mut Host) -> Map {
+        let srtt = host.borrow().srtt;
+        srtt.map(|srtt| ("srtt".into(), Dynamic::from(srtt.as_secs_f64()))).into_iter().collect()
+    }
+
+    /// The ports the report lists for this host, in order. Many ports of one dull state (closed, filtered) are folded
+    /// into a count and are not among them.
+    ///
+    /// ```rhai
+    /// assert(host.ports().some(|p| p.number == port.number));
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn ports(host: &mut Host) -> Array {
+        let count = host.borrow().ports.len();
+        (0..count).map(|index| Dynamic::from(host.port(index))).collect()
+    }
+
+    /// The port of that number and protocol; `()` if it was not scanned or is not listed.
+    ///
+    /// ```rhai
+    /// assert_eq(host.port(port.number, "tcp").state, "open");
+    /// assert_eq(host.port(port.number, "udp"), ());
+    /// ```
+    #[rhai_fn(global, name = "port", pure)]
+    pub fn port_of(host: &mut Host, number: INT, protocol: &str) -> Dynamic {
+        let is_it = |port: &crate::model::Port| INT::from(port.number) == number && port.protocol.name() == protocol;
+        let index = host.borrow().ports.iter().position(is_it);
+        index.map_or(Dynamic::UNIT, |index| Dynamic::from(host.port(index)))
+    }
+
+    /// The address, so that a host can stand in text: `${host}`.
+    ///
+    /// ```rhai
+    /// assert_eq(`at ${host}`, "at 127.0.0.1");
+    /// ```
+    #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
+    pub fn print_host(host: &mut Host) -> String {
+        host.borrow().target.addr.to_string()
+    }
+
+    /// The number, 0 to 65535.
+    ///
+    /// ```rhai
+    /// assert(port.number > 0);
+    /// ```
+    #[rhai_fn(get = "number", pure)]
+    pub fn port_number(port: &mut Port) -> INT {
+        INT::from(port.number())
+    }
+
+    /// `"tcp"`, `"udp"` or `"sctp"`.
+    ///
+    /// ```rhai
+    /// assert_eq(port.protocol, "tcp");
+    /// ```
+    #[rhai_fn(get = "protocol", pure)]
+    pub fn protocol(port: &mut Port) -> ImmutableString {
+        port.with(|port| port.protocol.name().into())
+    }
+
+    /// `"open"`, `"closed"`, `"filtered"`, `"unfiltered"`, `"open|filtered"` or `"closed|filtered"`.
+    ///
+    /// ```rhai
+    /// assert_eq(port.state, "open");
+    /// ```
+    #[rhai_fn(get = "state", pure)]
+    pub fn state(port: &mut Port) -> ImmutableString {
+        port.with(|port| port.state.name().into())
+    }
+
+    /// Why the port has its state: `syn-ack`, `conn-refused`, `no-response`, `script-set`…
+    ///
+    /// ```rhai
+    /// assert_eq(port.reason, "syn-ack");
+    /// ```
+    #[rhai_fn(get = "reason", pure)]
+    pub fn port_reason(port: &mut Port) -> ImmutableString {
+        port.with(|port| port.reason.name().into())
+    }
+
+    /// The name of the service; empty when unknown. Looked up by number unless a script set it.
+    ///
+    /// ```rhai
+    /// port.set_version(#{ name: "echo" });
+    /// assert_eq(port.service, "echo");
+    /// ```
+    #[rhai_fn(get = "service", pure)]
+    pub fn service(port: &mut Port) -> ImmutableString {
+        port.with(|port| port.service.name.clone()).into()
+    }
+
+    /// What is known of the service: `#{ name, product, version, extra, tls }`; texts that are not known are `()`.
+    ///
+    /// ```rhai
+    /// port.set_version(#{ name: "echo", product: "Loud", version: "1.2" });
+    /// assert_eq(port.version.product, "Loud");
+    /// assert_eq(port.version.extra, ());
+    /// assert_eq(port.version.tls, false);
+    /// ```
+    #[rhai_fn(get = "version", pure)]
+    pub fn version(port: &mut Port) -> Map {
+        port.with(|port| {
+            let service = &port.service;
+            let texts = [
+                ("name", &service.name),
+                ("product", &service.product),
+                ("version", &service.version),
+                ("extra", &service.extra),
+            ];
+            let texts = texts.into_iter().map(|(name, text)| (name.into(), optional(Some(text.clone()))));
+            texts.chain([("tls".into(), Dynamic::from(service.tls))]).collect()
+        })
+    }
+
+    /// Tells the report that the port is `"open"` or `"closed"`; its reason becomes `script-set`.
+    ///
+    /// ```rhai
+    /// port.set_state("closed");
+    /// assert_eq([port.state, port.reason], ["closed", "script-set"]);
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn set_state(port: &mut Port, state: &str) -> Fallible<()> {
+        port.report_state(state)
+    }
+
+    /// Tells the report what the service is: any of `name`, `product`, `version`, `extra` (text) and `tls` (bool). What
+    /// is left out stays as it was.
+    ///
+    /// ```rhai
+    /// port.set_version(#{ product: "Loud" });
+    /// let kind = "";
+    /// try { port.set_version(#{ prodcut: "Loud" }) } catch (error) { kind = error.kind }
+    /// assert_eq(kind, "argument");
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn set_version(port: &mut Port, fields: Map) -> Fallible<()> {
+        port.report_version(&fields)
+    }
+
+    /// Number and protocol, so that a port can stand in text: `${port}`.
+    ///
+    /// ```rhai
+    /// assert_eq(`${port}`, `${port.number}/tcp`);
+    /// ```
+    #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
+    pub fn print_port(port: &mut Port) -> String {
+        port.with(|port| format!("{}/{}", port.number, port.protocol))
+    }
 }

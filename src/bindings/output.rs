@@ -119,9 +119,7 @@ fn scalar(value: &Dynamic) -> Option<Value> {
 
 /// The static module `output`.
 pub fn module() -> Module {
-    let mut module = exported_module!(natives);
-    module.set_custom_type::<Table>("Table");
-    module
+    exported_module!(natives)
 }
 
 /// One cell of aligned text: a string as it is, anything else as Rhai prints it, on one line.
@@ -152,6 +150,9 @@ fn header_names(op: &str, header: &Array) -> Fallible<Vec<String>> {
 /// every report with its types; a Rhai map arrives sorted by key, a table in the order the script chose.
 #[export_module]
 mod natives {
+    /// A map that keeps the order in which its keys were first set. Assigning it copies it, like any map.
+    pub type Table = crate::bindings::output::Table;
+
     /// An empty ordered table. Read and set its keys as those of a map: `t["key"]`, `t.key`.
     ///
     /// ```rhai

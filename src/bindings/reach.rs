@@ -5,16 +5,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rhai::{Dynamic, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::data::view;
 use super::fault::{ARGUMENT, Fallible, net_error, script_error};
 use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
+use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind};
 use crate::net::Family;
 use crate::net::broker::{Broker, Warrant};
 use crate::script::Context;
+
+/// A host value, an address or a name. The name of such a type is what the reference turns into what scripts may pass.
+pub type AnyHost = Dynamic;
+/// A port value or a number.
+pub type AnyPort = Dynamic;
+/// A time in seconds.
+pub type Seconds = Dynamic;
 
 /// Travels through the script engine unseen; natives get it back with [`Reach::of`].
 pub struct Reach {
@@ -132,4 +140,24 @@ pub fn seconds(op: &str, value: &Dynamic) -> Fallible<Duration> {
 /// Suspends the script until `future` is done; its network errors become exceptions.
 pub fn wait_net<T: 'static>(future: impl Future<Output = Result<T, NetError>> + 'static) -> Fallible<T> {
     crate::script::wait(future)?.map_err(|error| net_error(&error))
+}
+
+/// Refuses options that do not exist: a misspelt one must not silently do nothing.
+pub fn check_options(op: &str, options: &Map, known: &[&str]) -> Fallible<()> {
+    match options.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let hint = suggestion(unknown, known.iter().copied());
+            Err(script_error(ARGUMENT, op, format!("unknown option \"{unknown}\"{hint}")))
+        }
+    }
+}
+
+/// An option that is true or false.
+pub fn flag(op: &str, options: &Map, name: &str, default: bool) -> Fallible<bool> {
+    match options.get(name).map(Dynamic::as_bool) {
+        None => Ok(default),
+        Some(Ok(value)) => Ok(value),
+        Some(Err(found)) => Err(script_error(ARGUMENT, op, format!("{name} is true or false, not {found}"))),
+    }
 }

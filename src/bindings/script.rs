@@ -1,25 +1,14 @@
 //! The Rhai modules `script` and `worker`: what an instance knows of itself, and giving way to others.
 
-use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, export_module, exported_module};
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
-use super::reach::{Reach, seconds};
-use crate::script::registry::Registry;
+use super::reach::{Reach, Seconds, seconds};
 use crate::script::{Context, coroutine, wait};
 
-/// Registers the modules and the registry type.
+/// Registers both modules.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Registry>("Registry")
-        .register_indexer_get(|registry: &mut Registry, key: &str| registry.get(key))
-        .register_indexer_set(|registry: &mut Registry, key: ImmutableString, value: Dynamic| {
-            registry.set(key, value);
-        })
-        .register_fn("keys", |registry: &mut Registry| {
-            registry.keys().into_iter().map(Dynamic::from).collect::<Array>()
-        })
-        .register_fn("len", |registry: &mut Registry| registry.len() as INT);
     let script: Module = exported_module!(script);
     let worker: Module = exported_module!(worker);
     engine.register_static_module("script", script.into());
@@ -29,6 +18,54 @@ pub fn register(engine: &mut Engine) {
 /// What an instance knows of itself.
 #[export_module]
 mod script {
+    /// A table shared by scripts: `script::registry()` by all of the run, `host.registry` by those of one host. Values
+    /// are copied in and out, so change a list by setting it anew.
+    pub type Registry = crate::script::registry::Registry;
+
+    /// The value of a key, also written `registry.key`; `()` where there is none.
+    ///
+    /// ```rhai
+    /// assert_eq(script::registry()["nothing"], ());
+    /// ```
+    #[rhai_fn(index_get, pure)]
+    pub fn get(registry: &mut Registry, key: &str) -> Dynamic {
+        registry.get(key)
+    }
+
+    /// Sets a key, also written `registry.key = value`; `()` removes it.
+    ///
+    /// ```rhai
+    /// let common = script::registry();
+    /// common["banner"] = "x";
+    /// assert_eq(common.banner, "x");
+    /// ```
+    #[rhai_fn(index_set)]
+    pub fn set(registry: &mut Registry, key: &str, value: Dynamic) {
+        registry.set(key.into(), value);
+    }
+
+    /// The keys, sorted.
+    ///
+    /// ```rhai
+    /// let common = script::registry();
+    /// common.b = 1; common.a = 2;
+    /// assert_eq(common.keys(), ["a", "b"]);
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn keys(registry: &mut Registry) -> Array {
+        registry.keys().into_iter().map(Dynamic::from).collect()
+    }
+
+    /// The number of keys.
+    ///
+    /// ```rhai
+    /// assert_eq(script::registry().len(), 0);
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn len(registry: &mut Registry) -> INT {
+        registry.len() as INT
+    }
+
     /// The id of the script.
     ///
     /// ```rhai
@@ -106,11 +143,11 @@ mod script {
         Ok(())
     }
 
-    /// Values shared by all scripts of the run. Rhai assigns to variables only, so take it into one first. Unit removes a key.
+    /// Values shared by all scripts of the run. Unit removes a key. Rhai assigns to no call, so bind it first.
     ///
     /// ```rhai
-    /// let shared = script::registry();
-    /// shared.seen = 7;
+    /// let common = script::registry();
+    /// common.seen = 7;
     /// assert_eq(script::registry().seen, 7);
     /// assert_eq(script::registry().unknown, ());
     /// ```
@@ -122,8 +159,8 @@ mod script {
     /// Values shared by all scripts of one host.
     ///
     /// ```rhai
-    /// let shared = script::host_registry();
-    /// shared.banner = "x";
+    /// let common = script::host_registry();
+    /// common.banner = "x";
     /// assert_eq(script::host_registry().banner, "x");
     /// ```
     #[rhai_fn(return_raw)]
@@ -186,7 +223,7 @@ mod worker {
     /// assert(script::now() - before >= 0.01);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
+    pub fn sleep(call: NativeCallContext, time: Seconds) -> Fallible<()> {
         let duration = seconds("worker::sleep", &time)?;
         let clock = Reach::of(&call)?.broker.clock().clone();
         wait(async move { clock.sleep(duration).await })

@@ -5,7 +5,7 @@ use rhai::{Array, Blob, Engine, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
 use super::output::Table;
-use super::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
+use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, port_number, seconds, wait_net};
 use crate::model::Capability;
 use crate::net::ConnectOptions;
 use crate::net::tls::certificate::DistinguishedName;
@@ -103,6 +103,7 @@ fn certificate_map(certificate: &Certificate) -> Map {
 
 fn inspect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, options: &Map) -> Fallible<Map> {
     const OP: &str = "tls::inspect";
+    check_options(OP, options, &["server_name", "alpn", "timeout"])?;
     let reach = Reach::of(call)?;
     let peer = Peer::from_script(OP, host)?;
     let port = port_number(OP, port)?;
@@ -128,10 +129,13 @@ mod natives {
     /// Capabilities `tcp` and `tls`. Errors: those of `net::connect`, `tls`, `protocol`. Suspends.
     ///
     /// ```rhai
-    /// try { tls::inspect(host, port) } catch (error) { assert(error.kind == "tls" || error.kind == "protocol") }
+    /// // The port of these examples only echoes.
+    /// let kind = "";
+    /// try { tls::inspect(host, port) } catch (error) { kind = error.kind }
+    /// assert_eq(kind, "protocol");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn inspect(call: NativeCallContext, host: Dynamic, port: Dynamic) -> Fallible<Map> {
+    pub fn inspect(call: NativeCallContext, host: AnyHost, port: AnyPort) -> Fallible<Map> {
         inspect_with(&call, &host, &port, &Map::new())
     }
 
@@ -139,10 +143,12 @@ mod natives {
     /// connection and handshake). Suspends.
     ///
     /// ```rhai
-    /// try { tls::inspect(host, port, #{ server_name: false, timeout: 2 }) } catch (error) { assert(error.kind != "") }
+    /// let kind = "";
+    /// try { tls::inspect(host, port, #{ server_name: false, timeout: 2 }) } catch (error) { kind = error.kind }
+    /// assert_eq(kind, "protocol");
     /// ```
     #[rhai_fn(name = "inspect", return_raw)]
-    pub fn inspect_options(call: NativeCallContext, host: Dynamic, port: Dynamic, options: Map) -> Fallible<Map> {
+    pub fn inspect_options(call: NativeCallContext, host: AnyHost, port: AnyPort, options: Map) -> Fallible<Map> {
         inspect_with(&call, &host, &port, &options)
     }
 
@@ -152,7 +158,9 @@ mod natives {
     /// Anything else is an error `protocol`.
     ///
     /// ```rhai
-    /// try { tls::certificate(bytes::from_text("nonsense")) } catch (error) { assert_eq(error.kind, "protocol") }
+    /// let kind = "";
+    /// try { tls::certificate(bytes::from_text("nonsense")) } catch (error) { kind = error.kind }
+    /// assert_eq(kind, "protocol");
     /// ```
     #[rhai_fn(return_raw)]
     pub fn certificate(der: Blob) -> Fallible<Map> {

@@ -7,7 +7,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+/// Stack a call of the system allocator may need; measured below 4 KB.
+const ALLOCATOR_STACK: usize = 24 << 10;
+
 thread_local! {
+    static STACK_LIMIT: Cell<usize> = const { Cell::new(0) };
     static BALANCE: Cell<isize> = const { Cell::new(0) };
 }
 
@@ -17,7 +21,28 @@ pub struct Counted;
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
+/// Tells the allocator where the guard page of the current stack begins (0: none of ours) and returns what it was
+/// told before. It then never starts work it might have to abandon half-way: near the end of the stack it touches the
+/// guard page at once.
+pub fn guard_stack(limit: usize) -> usize {
+    STACK_LIMIT.with(|known| known.replace(limit))
+}
+
+#[inline]
+fn ensure_stack() {
+    let here = 0u8;
+    let limit = STACK_LIMIT.try_with(Cell::get).unwrap_or(0);
+    if (&raw const here as usize) < limit + ALLOCATOR_STACK && limit != 0 {
+        // SAFETY: the address lies in the guard page, so this faults, which is the point; nothing is read.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::ptr::read_volatile(limit as *const u8);
+        }
+    }
+}
+
 fn add(bytes: isize) {
+    ensure_stack();
     // `try_with`: allocations happen while a thread's locals are torn down, too.
     let _ = BALANCE.try_with(|balance| balance.set(balance.get().wrapping_add(bytes)));
 }

@@ -14,6 +14,7 @@ use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use rhai::{Dynamic, EvalAltResult, Position};
 
+use super::overflow::{Exit, Guarded};
 use crate::runtime::memory;
 
 /// Address space of one script's stack. Memory is committed on touch: a small script uses about 13 KB of it.
@@ -21,7 +22,7 @@ const STACK_SIZE: usize = 1 << 20;
 /// What must stay free below a Rhai call: one more level of script (at most about 20 KB) plus any native.
 const STACK_RESERVE: usize = 256 << 10;
 /// Rhai operations between two looks at the budgets; roughly half a millisecond.
-pub const SLICE: u32 = 4096;
+pub const SLICE: i64 = 4096;
 /// Stacks kept for reuse: creating one costs 3 µs, reusing one 0.05 µs.
 const POOLED_STACKS: usize = 2048;
 
@@ -71,14 +72,15 @@ thread_local! {
     static YIELDER: Cell<*const ScriptYielder> = const { Cell::new(std::ptr::null()) };
     static STACK_FLOOR: Cell<usize> = const { Cell::new(0) };
     static MEMORY_LIMIT: Cell<isize> = const { Cell::new(isize::MAX) };
-    static OPERATIONS_LEFT: Cell<u32> = const { Cell::new(SLICE) };
+    static OPERATIONS_LEFT: Cell<i64> = const { Cell::new(SLICE) };
     static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A script's coroutine; `T` is what it returns.
 pub struct Fiber<T: 'static> {
-    coroutine: Option<Coroutine<Resume, Request, T, DefaultStack>>,
-    floor: usize,
+    coroutine: Option<Coroutine<Resume, Request, Exit, DefaultStack>>,
+    result: Rc<Cell<Option<T>>>,
+    limit: usize,
 }
 
 /// What came of resuming a fiber.
@@ -87,6 +89,8 @@ pub enum Progress<T> {
     Yielded(Request),
     /// It returned.
     Returned(T),
+    /// It ran out of stack where it could not be unwound; what it held is leaked.
+    Overflowed,
     /// A native panicked; the payload's text.
     Panicked(String),
 }
@@ -97,34 +101,43 @@ impl<T: 'static> Fiber<T> {
     pub fn new(body: impl FnOnce(Option<Stop>) -> T + 'static) -> std::io::Result<Fiber<T>> {
         let pooled = STACKS.with_borrow_mut(Vec::pop);
         let stack = pooled.map_or_else(|| DefaultStack::new(STACK_SIZE), Ok)?;
-        let floor = stack.limit().get() + STACK_RESERVE;
+        let limit = stack.limit().get();
+        let result = Rc::new(Cell::new(None));
+        let slot = Rc::clone(&result);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &ScriptYielder, first| {
             YIELDER.set(yielder);
-            body(match first {
+            slot.set(Some(body(match first {
                 Resume::Go => None,
                 Resume::Stop(stop) => Some(stop),
-            })
+            })));
+            Exit::Done
         });
-        Ok(Fiber { coroutine: Some(coroutine), floor })
+        Ok(Fiber { coroutine: Some(coroutine), result, limit })
     }
 
     /// Runs it until it yields or returns; also says how many operations that took. It ends itself when the memory
     /// account entered by the caller exceeds `memory_limit`.
-    pub fn resume(&mut self, with: Resume, memory_limit: usize) -> (Progress<T>, u32) {
+    pub fn resume(&mut self, with: Resume, memory_limit: usize) -> (Progress<T>, u64) {
         let Some(coroutine) = &mut self.coroutine else {
             return (Progress::Panicked("a finished script was resumed".to_owned()), 0);
         };
-        let (outer_yielder, outer_floor) = (YIELDER.get(), STACK_FLOOR.replace(self.floor));
+        let (outer_yielder, outer_floor) = (YIELDER.get(), STACK_FLOOR.replace(self.limit + STACK_RESERVE));
         OPERATIONS_LEFT.set(SLICE);
         let outer_limit = MEMORY_LIMIT.replace(isize::try_from(memory_limit).unwrap_or(isize::MAX));
+        let guarded = Guarded::enter(coroutine.trap_handler(), self.limit);
         let result = catch_unwind(AssertUnwindSafe(|| coroutine.resume(with)));
+        drop(guarded);
         YIELDER.set(outer_yielder);
         STACK_FLOOR.set(outer_floor);
         MEMORY_LIMIT.set(outer_limit);
-        let used = SLICE - OPERATIONS_LEFT.get();
+        let used = (SLICE - OPERATIONS_LEFT.get()).max(0) as u64;
         let progress = match result {
             Ok(CoroutineResult::Yield(request)) => return (Progress::Yielded(request), used),
-            Ok(CoroutineResult::Return(value)) => Progress::Returned(value),
+            Ok(CoroutineResult::Return(Exit::Overflowed)) => Progress::Overflowed,
+            Ok(CoroutineResult::Return(Exit::Done)) => match self.result.take() {
+                Some(value) => Progress::Returned(value),
+                None => Progress::Panicked("a script returned without a result".to_owned()),
+            },
             Err(payload) => Progress::Panicked(panic_text(&*payload)),
         };
         self.recycle();
@@ -182,6 +195,11 @@ pub fn pause() -> Result<(), Box<EvalAltResult>> {
         Some(Resume::Stop(stop)) => Err(stop.into_error()),
         _ => Ok(()),
     }
+}
+
+/// Charges the running script for work done by a native on its behalf, in operations.
+pub fn charge(operations: usize) {
+    OPERATIONS_LEFT.set(OPERATIONS_LEFT.get().saturating_sub(operations as i64));
 }
 
 /// Rhai's progress hook, called on every operation: guards stack and memory, and ends slices.

@@ -56,6 +56,7 @@ pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (Scri
     match inner {
         EvalAltResult::ErrorTerminated(token, _) => stopped(token.try_cast::<Stop>(), failure),
         EvalAltResult::ErrorTooManyOperations(_) => stopped(Some(Stop::Operations), failure),
+        EvalAltResult::ErrorStackOverflow(_) => stopped(Some(Stop::Stack), failure),
         EvalAltResult::ErrorDataTooLarge(what, _) => {
             (ScriptOutcome::OverBudget, failure(FailureKind::Limit, "memory", format!("{what} is too large")))
         }
@@ -131,7 +132,8 @@ fn thrown(
     failure: impl Fn(FailureKind, &str, String) -> Failure,
 ) -> (ScriptOutcome, Failure) {
     let known = |kind: NetErrorKind| class == kind.name();
-    let (outcome, kind) = if known(NetErrorKind::Budget) {
+    // "limit": more than a native does in one call. Nobody else would tell the user that something was left undone.
+    let (outcome, kind) = if known(NetErrorKind::Budget) || class == "limit" {
         (ScriptOutcome::OverBudget, FailureKind::Limit)
     } else if known(NetErrorKind::Denied) {
         (ScriptOutcome::Failed, FailureKind::Denied)
@@ -169,6 +171,18 @@ fn stopped(stop: Option<Stop>, failure: impl Fn(FailureKind, &str, String) -> Fa
     }
 }
 
+/// The record of a script whose values are nested too deeply to be copied or freed.
+pub fn overflowed(path: &str) -> (ScriptOutcome, Failure) {
+    let failure = Failure {
+        kind: FailureKind::Limit,
+        class: "stack".to_owned(),
+        message: format!("{path}: its values are nested too deeply"),
+        position: None,
+        diagnostic: String::new(),
+    };
+    (ScriptOutcome::OverBudget, failure)
+}
+
 /// The record of a native that panicked: sonde's fault, not the script's.
 pub fn panicked(text: &str) -> (ScriptOutcome, Failure) {
     let failure = Failure {
@@ -189,6 +203,36 @@ mod tests {
     fn the_caret_stands_under_the_token() {
         let text = render("no such thing", "a.rhai", "let x = 1;\nlet y = frob(x);\n", Position::new(2, 9), &[]);
         assert!(text.contains("a.rhai:2:9") && text.contains("^^^^"), "{text}");
+    }
+
+    fn judged(code: &str) -> (ScriptOutcome, FailureKind, String) {
+        let mut engine = rhai::Engine::new();
+        engine.set_max_call_levels(8);
+        let error = engine.run(code).expect_err("it fails");
+        let (outcome, failure) = classify(*error, "a.rhai", &|_| None);
+        (outcome, failure.kind, failure.class)
+    }
+
+    #[test]
+    fn too_deep_is_a_breach_whichever_guard_says_so() {
+        let expected = (ScriptOutcome::OverBudget, FailureKind::Limit, "stack".to_owned());
+        assert_eq!(judged("fn deeper(n) { deeper(n + 1) } deeper(0)"), expected);
+    }
+
+    #[test]
+    fn kinds_say_who_is_at_fault() {
+        let of = |kind: &str| judged(&format!("throw #{{ kind: \"{kind}\", op: \"x\", peer: \"\", message: \"m\" }};"));
+        for (kind, outcome, fault) in [
+            ("refused", ScriptOutcome::Failed, FailureKind::Peer),
+            ("protocol", ScriptOutcome::Failed, FailureKind::Peer),
+            ("argument", ScriptOutcome::Failed, FailureKind::Script),
+            ("denied", ScriptOutcome::Failed, FailureKind::Denied),
+            ("local", ScriptOutcome::Failed, FailureKind::Internal),
+            ("budget", ScriptOutcome::OverBudget, FailureKind::Limit),
+            ("limit", ScriptOutcome::OverBudget, FailureKind::Limit),
+        ] {
+            assert_eq!((of(kind).0, of(kind).1), (outcome, fault), "{kind}");
+        }
     }
 
     #[test]

@@ -12,10 +12,13 @@ use super::coroutine;
 const CALL_LEVELS: usize = 64;
 /// Nesting of expressions, at top level and inside functions.
 const EXPRESSION_DEPTH: usize = 64;
-/// Longest string or BLOB; memory in total is budgeted per instance.
+/// Longest string; memory in total is budgeted per instance.
 const MAX_STRING: usize = 16 << 20;
-/// Longest array, and most keys of a map.
-const MAX_ITEMS: usize = 1 << 20;
+/// Most elements of an array or BLOB. Rhai counts those of arrays and BLOBs inside along with it, so this bounds what a
+/// list of received chunks holds; it is what natives take in one call.
+const MAX_ELEMENTS: usize = 8 << 20;
+/// Most keys of a map.
+const MAX_KEYS: usize = 1 << 20;
 
 /// Texts of library modules and scripts, by the name errors use.
 pub type Texts = Rc<RefCell<HashMap<String, Rc<str>>>>;
@@ -28,8 +31,8 @@ pub fn build(stdlib: &'static [(&'static str, &'static str)], directories: Vec<S
         .set_max_call_levels(CALL_LEVELS)
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
         .set_max_string_size(MAX_STRING)
-        .set_max_array_size(MAX_ITEMS)
-        .set_max_map_size(MAX_ITEMS)
+        .set_max_array_size(MAX_ELEMENTS)
+        .set_max_map_size(MAX_KEYS)
         .set_max_modules(256)
         .set_max_functions(4096)
         .set_strict_variables(true)

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod header;
 pub mod instance;
+mod overflow;
 pub mod registry;
 pub mod rules;
 pub mod scheduler;

@@ -268,12 +268,16 @@ impl Inner {
             let outer = memory::enter(instance.context.memory.get());
             let (progress, operations) = instance.fiber.resume(resume, self.setup.shared.limits.memory);
             instance.context.memory.set(memory::enter(outer));
-            let total = instance.context.operations.get() + u64::from(operations);
+            let total = instance.context.operations.get() + operations;
             instance.context.operations.set(total);
             match progress {
                 Progress::Yielded(Request::Wait(future)) => instance.future = Some(future),
                 Progress::Yielded(Request::Slice) => break,
                 Progress::Returned(ran) => return self.finish(instance, ran),
+                Progress::Overflowed => {
+                    let (outcome, failure) = diagnostic::overflowed(&instance.context.job.script.path);
+                    return self.end(instance, outcome, Value::Unit, Some(failure));
+                }
                 Progress::Panicked(text) => {
                     let (outcome, failure) = diagnostic::panicked(&text);
                     return self.end(instance, outcome, Value::Unit, Some(failure));

@@ -13,6 +13,7 @@ mod coding;
 mod connection;
 mod cookies;
 mod dialler;
+mod fields;
 mod framing;
 mod head;
 mod headers;

@@ -5,13 +5,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rhai::plugin::{Dynamic, ImmutableString, NativeCallContext, export_module, exported_module};
-use rhai::{Array, Engine, INT, Map, Module};
+use rhai::{Array, Engine, Map, Module};
 
 use super::{Auth, Client, Options, Origin, Redirects, Request, Response, Version};
+use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, net_error, script_error};
 use crate::bindings::host::PortValue;
-use crate::bindings::reach::{Peer, Reach, bytes_of, port_number, seconds, wait_net};
-use crate::model::nearest::suggestion;
+use crate::bindings::reach::{
+    AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, flag, port_number, seconds, wait_net,
+};
 use crate::model::{NetError, NetErrorKind};
 use crate::script::arguments::LibraryArgument;
 use crate::script::{ArgumentSpec, ArgumentType, Context};
@@ -73,52 +75,9 @@ fn defaults(context: &Context, reach: &Reach) -> Fallible<(Options, Option<Strin
 
 /// Registers the module and the response type.
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Response>("Response")
-        .register_get("status", |response: &mut Response| INT::from(response.status))
-        .register_get("reason", |response: &mut Response| response.reason.to_string())
-        .register_get("version", |response: &mut Response| response.version.to_string())
-        .register_get("body", |response: &mut Response| Dynamic::from_blob(response.body.to_vec()))
-        .register_get("headers", header_list)
-        .register_get("raw_headers", |response: &mut Response| Dynamic::from_blob(response.headers.raw().to_vec()))
-        .register_get("url", |response: &mut Response| response.url.to_string())
-        .register_get("ssl", |response: &mut Response| response.ssl)
-        .register_get("truncated", |response: &mut Response| {
-            response.truncated.map_or(Dynamic::UNIT, |truncated| truncated.name().into())
-        })
-        .register_get("locations", |response: &mut Response| {
-            response.locations.iter().cloned().map(Dynamic::from).collect::<Array>()
-        })
-        .register_get("stopped", |response: &mut Response| {
-            response.stopped.as_ref().map_or(Dynamic::UNIT, |stopped| stopped.name().into())
-        })
-        .register_get("cookies", cookie_list)
-        .register_fn("header", |response: &mut Response, name: &str| {
-            response.header(name).map_or(Dynamic::UNIT, |value| value.into_owned().into())
-        });
+    engine.register_global_module(super::fields::module().into());
     let module: Module = exported_module!(natives);
     engine.register_static_module("http", module.into());
-}
-
-fn header_list(response: &mut Response) -> Array {
-    let pair = |(name, value): (&str, &[u8])| {
-        let fields = [("name", name.to_owned()), ("value", String::from_utf8_lossy(value).into_owned())];
-        Dynamic::from_map(fields.into_iter().map(|(key, text)| (key.into(), text.into())).collect())
-    };
-    response.headers.iter().map(pair).collect()
-}
-
-fn cookie_list(response: &mut Response) -> Array {
-    let pair = |cookie: super::Cookie| {
-        let fields: [(&str, Dynamic); 4] = [
-            ("name", cookie.name.into()),
-            ("value", cookie.value.into()),
-            ("secure", cookie.secure.into()),
-            ("http_only", cookie.http_only.into()),
-        ];
-        Dynamic::from_map(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
-    };
-    response.cookies().map(pair).collect()
 }
 
 /// The scripts' words for how a request is made.
@@ -134,19 +93,9 @@ fn wrong<T>(op: &str, message: String) -> Fallible<T> {
     Err(script_error(ARGUMENT, op, message))
 }
 
-fn flag(op: &str, options: &Map, name: &str, default: bool) -> Fallible<bool> {
-    match options.get(name).map(Dynamic::as_bool) {
-        None => Ok(default),
-        Some(Ok(value)) => Ok(value),
-        Some(Err(found)) => wrong(op, format!("{name} is true or false, not {found}")),
-    }
-}
-
 impl Wishes {
     fn read(op: &str, given: &Map, call: &NativeCallContext<'_>, reach: &Reach) -> Fallible<Wishes> {
-        if let Some(unknown) = given.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-            return wrong(op, format!("unknown option \"{unknown}\"{}", suggestion(unknown, KNOWN)));
-        }
+        check_options(op, given, &KNOWN)?;
         let (mut options, useragent) = defaults(&*Context::of(call)?, reach)?;
         if let Some(time) = given.get("timeout") {
             let time: Duration = seconds(op, time)?;
@@ -211,8 +160,9 @@ fn credentials(op: &str, auth: &Dynamic) -> Fallible<Auth> {
     let Some(map) = auth.read_lock::<Map>() else {
         return wrong(op, "auth is a map: #{ username, password, digest }".into());
     };
+    check_options(op, &map, &["username", "password", "digest"])?;
     let text = |name: &str| map.get(name).map(ToString::to_string).unwrap_or_default();
-    let digest = map.get("digest").is_some_and(|digest| digest.as_bool().unwrap_or(false));
+    let digest = flag(op, &map, "digest", false)?;
     Ok(Auth { username: text("username"), password: text("password"), digest })
 }
 
@@ -366,7 +316,7 @@ mod natives {
     /// assert_eq(html::title(page.body), "Example");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn get(call: NativeCallContext, host: Dynamic, port: Dynamic, path: &str) -> Fallible<Response> {
+    pub fn get(call: NativeCallContext, host: AnyHost, port: AnyPort, path: &str) -> Fallible<Response> {
         ask(&call, "GET", (&host, &port), path, &Map::new())
     }
 
@@ -379,8 +329,8 @@ mod natives {
     #[rhai_fn(name = "get", return_raw)]
     pub fn get_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
         options: Map,
     ) -> Fallible<Response> {
@@ -393,7 +343,7 @@ mod natives {
     /// assert_eq(http::head(host, http_port, "/").body.len(), 0);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn head(call: NativeCallContext, host: Dynamic, port: Dynamic, path: &str) -> Fallible<Response> {
+    pub fn head(call: NativeCallContext, host: AnyHost, port: AnyPort, path: &str) -> Fallible<Response> {
         ask(&call, "HEAD", (&host, &port), path, &Map::new())
     }
 
@@ -405,8 +355,8 @@ mod natives {
     #[rhai_fn(name = "head", return_raw)]
     pub fn head_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
         options: Map,
     ) -> Fallible<Response> {
@@ -419,13 +369,7 @@ mod natives {
     /// assert_eq(http::post(host, http_port, "/", "a=b").status, 200);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn post(
-        call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
-        path: &str,
-        body: Dynamic,
-    ) -> Fallible<Response> {
+    pub fn post(call: NativeCallContext, host: AnyHost, port: AnyPort, path: &str, body: Data) -> Fallible<Response> {
         post_options(call, host, port, path, body, Map::new())
     }
 
@@ -438,10 +382,10 @@ mod natives {
     #[rhai_fn(name = "post", return_raw)]
     pub fn post_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
-        body: Dynamic,
+        body: Data,
         mut options: Map,
     ) -> Fallible<Response> {
         options.insert("body".into(), body);
@@ -451,14 +395,30 @@ mod natives {
     /// Any method. Suspends.
     ///
     /// ```rhai
-    /// assert_eq(http::request("OPTIONS", host, http_port, "/", #{}).status, 200);
+    /// assert_eq(http::request("OPTIONS", host, http_port, "/").status, 200);
+    /// ```
+    #[rhai_fn(name = "request", return_raw)]
+    pub fn request_plain(
+        call: NativeCallContext,
+        method: ImmutableString,
+        host: AnyHost,
+        port: AnyPort,
+        path: &str,
+    ) -> Fallible<Response> {
+        ask(&call, &method, (&host, &port), path, &Map::new())
+    }
+
+    /// The same with options. Suspends.
+    ///
+    /// ```rhai
+    /// assert_eq(http::request("PUT", host, http_port, "/", #{ body: "a" }).status, 200);
     /// ```
     #[rhai_fn(return_raw)]
     pub fn request(
         call: NativeCallContext,
         method: ImmutableString,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         path: &str,
         options: Map,
     ) -> Fallible<Response> {
@@ -468,10 +428,20 @@ mod natives {
     /// Fetches an absolute URL. Another host takes the capability `other-hosts`, a name also `dns`. Suspends.
     ///
     /// ```rhai
-    /// assert_eq(http::get_url(`http://${host.ip}:${http_port}/`, #{}).status, 200);
+    /// assert_eq(http::get_url(`http://${host}:${http_port}/`).status, 200);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn get_url(call: NativeCallContext, url: &str, options: Map) -> Fallible<Response> {
+    pub fn get_url(call: NativeCallContext, url: &str) -> Fallible<Response> {
+        ask_url(&call, url, &Map::new())
+    }
+
+    /// The same with options. Suspends.
+    ///
+    /// ```rhai
+    /// assert_eq(http::get_url(`http://${host}:${http_port}/`, #{ follow: false }).status, 200);
+    /// ```
+    #[rhai_fn(name = "get_url", return_raw)]
+    pub fn get_url_options(call: NativeCallContext, url: &str, options: Map) -> Fallible<Response> {
         ask_url(&call, url, &options)
     }
 
@@ -479,14 +449,25 @@ mod natives {
     /// `#{ kind, op, peer, message }`. A request is a path or `#{ method, path }`. Redirects are not followed. Suspends.
     ///
     /// ```rhai
-    /// let pages = http::pipeline(host, http_port, ["/", #{ method: "HEAD", path: "/" }], #{});
+    /// let pages = http::pipeline(host, http_port, ["/", #{ method: "HEAD", path: "/" }]);
     /// assert_eq(pages.map(|page| page.status), [200, 200]);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn pipeline(
+    pub fn pipeline(call: NativeCallContext, host: AnyHost, port: AnyPort, requests: Array) -> Fallible<Array> {
+        pipeline_with(&call, (&host, &port), requests, &Map::new())
+    }
+
+    /// The same with options. Suspends.
+    ///
+    /// ```rhai
+    /// let pages = http::pipeline(host, http_port, ["/a", "/b"], #{ headers: #{ "X-Test": "1" } });
+    /// assert_eq(pages.len(), 2);
+    /// ```
+    #[rhai_fn(name = "pipeline", return_raw)]
+    pub fn pipeline_options(
         call: NativeCallContext,
-        host: Dynamic,
-        port: Dynamic,
+        host: AnyHost,
+        port: AnyPort,
         requests: Array,
         options: Map,
     ) -> Fallible<Array> {

@@ -9,6 +9,5 @@ pub use socket::Socket;
 
 /// Registers the module and its types.
 pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Socket>("Socket").register_type_with_name::<socket::Acceptor>("Listener");
     engine.register_static_module("net", natives::module().into());
 }

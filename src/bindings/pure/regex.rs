@@ -44,9 +44,7 @@ thread_local! {
 
 /// The static module `regex`.
 pub fn module() -> Module {
-    let mut module = exported_module!(natives);
-    module.set_custom_type::<Regex>("Regex");
-    module
+    exported_module!(natives)
 }
 
 fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
@@ -163,6 +161,9 @@ fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<D
 /// `limit`: cut the data, or split it by plain text with `text::split` or `bytes::split`.
 #[export_module]
 mod natives {
+    /// A compiled pattern, from `regex::compile`. Every function of the module also takes the pattern as text.
+    pub type Regex = crate::bindings::pure::regex::Regex;
+
     /// A compiled pattern, for use in a long loop.
     ///
     /// ```rhai

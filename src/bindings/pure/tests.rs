@@ -75,7 +75,7 @@ fn no_native_panics_or_hangs_whatever_it_is_given() {
         scope.push(name, engine.eval::<Dynamic>(code).expect("a value"));
     }
     let mut accepted = 0;
-    for function in modules.iter().flat_map(|module| &module.functions).filter(|f| !f.name.contains(' ')) {
+    for function in modules.iter().flat_map(|module| &module.functions).filter(|f| !f.name.contains('[')) {
         for arity in 1..=3 {
             for number in 0..HOSTILE.len().pow(arity) {
                 let name = |at| HOSTILE[number / HOSTILE.len().pow(at) % HOSTILE.len()].0;

@@ -17,8 +17,8 @@ use super::{ConnectOptions, Datagram, Listener, NetFuture, Stream, Transport};
 use crate::model::{NetError, NetErrorKind};
 use crate::runtime::{Clock, Semaphore};
 
-/// Descriptors kept free for files, the reactor and the resolver.
-const RESERVED_DESCRIPTORS: u64 = 64;
+/// Descriptors kept free for files, the reactor and up to 128 sockets of the resolver.
+const RESERVED_DESCRIPTORS: u64 = 192;
 
 /// Sockets of this machine.
 pub struct LiveTransport {

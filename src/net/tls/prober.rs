@@ -80,6 +80,9 @@ impl ServerFlight {
 
     fn take_handshake(&mut self, bytes: &[u8]) -> Result<bool, Malformed> {
         let kind = bytes.first().copied().unwrap_or_default();
+        if kind == 1 {
+            return Err(Malformed::ClientHello); // an echo service would be waited for until time is up
+        }
         if !matches!(kind, 2 | 11 | 12 | 13 | 14) {
             return Ok(false); // tickets, status and what is yet to be invented
         }
@@ -222,6 +225,12 @@ pub(super) mod tests {
         }
         flight.info();
         Ok(flight)
+    }
+
+    #[test]
+    fn an_echoed_hello_is_no_answer() {
+        let echoed = [22, 3, 1, 0, 8, 1, 0, 0, 4, 3, 3, 0, 0];
+        assert_eq!(read(&echoed).err(), Some(Malformed::ClientHello));
     }
 
     proptest! {

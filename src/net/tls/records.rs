@@ -63,6 +63,8 @@ pub enum Malformed {
     OddAlert(usize),
     /// A message that cannot be decoded; its type.
     Undecodable(u8),
+    /// A client's hello where a server's is due: an echo, or another client.
+    ClientHello,
 }
 
 impl fmt::Display for Malformed {
@@ -73,6 +75,7 @@ impl fmt::Display for Malformed {
             Malformed::TooManyRecords => write!(f, "more than {MAX_RECORDS} records without an end of the handshake"),
             Malformed::TooMuchHandshake => write!(f, "the handshake is longer than {MAX_HANDSHAKE} bytes"),
             Malformed::OddAlert(length) => write!(f, "an alert of {length} bytes"),
+            Malformed::ClientHello => f.write_str("the peer sends a client's hello: it is no TLS server"),
             Malformed::Undecodable(kind) => write!(f, "handshake message of type {kind} cannot be decoded"),
         }
     }

@@ -1,0 +1,188 @@
+//! Every example in the reference of the natives is the action of a real script instance: scheduler, broker, live
+//! sockets on loopback.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rhai::{Dynamic, Engine, EvalAltResult};
+use sonde::bindings::http::Cache;
+use sonde::bindings::launch::{HostScripts, Launcher};
+use sonde::bindings::{self, output, reference};
+use sonde::model::{
+    Capability, Host, HostState, Limits, Port, PortState, Protocol, Reason, ScriptOutcome, Service, Target, Totals,
+};
+use sonde::net::Network;
+use sonde::net::broker::{Broker, Governor};
+use sonde::net::live::LiveTransport;
+use sonde::net::resolver::{Hosts, Resolver, ResolverConfig};
+use sonde::runtime::{Random, Runtime};
+use sonde::scan::ScriptStage;
+use sonde::script::instance::Shared;
+use sonde::script::registry::Registry;
+use sonde::script::rules::RuleIndex;
+use sonde::script::scheduler::Setup;
+use sonde::script::{Arguments, Scheduler, Script, engine};
+
+use crate::loopback::{self, Ports};
+
+/// The engine scripts run on, with the two assertions that examples use.
+fn engine() -> Engine {
+    let (mut engine, _) = engine::build(&[], Vec::new());
+    bindings::register(&mut engine);
+    engine.register_fn("assert", |holds: bool| -> Result<(), Box<EvalAltResult>> {
+        if holds { Ok(()) } else { Err("assertion failed".into()) }
+    });
+    engine.register_fn("assert_eq", |left: Dynamic, right: Dynamic| -> Result<(), Box<EvalAltResult>> {
+        let (left, right) = (format!("{left:?}"), format!("{right:?}"));
+        if left == right { Ok(()) } else { Err(format!("{left} is not {right}").into()) }
+    });
+    engine
+}
+
+#[test]
+fn every_example_of_the_reference_holds() {
+    let engine = Rc::new(engine());
+    let mut bare = Engine::new();
+    bindings::register(&mut bare);
+    let modules = reference::collect(&bare).expect("metadata is well-formed");
+    let failed: Vec<String> = reference::examples(&modules)
+        .into_iter()
+        .filter_map(|(name, code)| run(&engine, &code).err().map(|error| format!("{name}: {error}\n\n{code}")))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n\n----\n"));
+}
+
+#[test]
+fn an_example_that_does_not_hold_is_noticed() {
+    let engine = Rc::new(engine());
+    for wrong in ["assert_eq(host.ip, \"127.0.0.2\");", "assert(false);", "no_such::thing();", "let", "loop {}"] {
+        assert!(run(&engine, wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_script_may_hold_megabytes_of_chunks() {
+    let code = "let list = []; for n in 0..60 { list.push(blob(65536, 0)); } assert_eq(list.len(), 60);";
+    assert_eq!(run(&Rc::new(engine()), code), Ok(()));
+}
+
+#[test]
+fn options_that_are_none_are_refused() {
+    let engine = Rc::new(engine());
+    for call in [
+        "net::connect(host, port, #{ tls: 1 })",
+        "net::connect(host, port, #{ timeuot: 1 })",
+        "tls::inspect(host, port, #{ severname: false })",
+        "port.set_version(#{ tls: `yes` })",
+        "http::get(host, http_port, `/`, #{ folow: false })",
+        "http::get(host, http_port, `/`, #{ auth: #{ user: `a` } })",
+        "http::get(host, http_port, `/`, #{ auth: #{ digest: `yes` } })",
+    ] {
+        let code = format!(
+            "let kind = ``; try {{ {call} }} catch (error) {{ kind = error.kind }} assert_eq(kind, `argument`);"
+        );
+        assert_eq!(run(&engine, &code), Ok(()), "{call}");
+    }
+}
+
+/// Runs one example in a world of its own; the error is the record of the instance.
+fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
+    let runtime = Runtime::live();
+    let (clock, random) = (runtime.clock(), Random::new(Some(7)));
+    let transport = Rc::new(LiveTransport::new(clock.clone(), 100, Duration::from_secs(5)));
+    let hosts = Hosts::parse("127.0.0.1 localhost\n");
+    let config = ResolverConfig { hosts, ..ResolverConfig::default() };
+    let names = Rc::new(Resolver::new(config, Rc::clone(&transport) as Rc<_>, clock.clone(), random.clone()));
+    let network = Network { clock, random, transport: Rc::clone(&transport) as Rc<_>, names };
+    runtime.run(async {
+        let ports = loopback::start(&runtime, &*transport).await;
+        let script = Rc::new(Script::load(engine, "example", "example.rhai", &source(code, ports))?);
+        let launcher = Rc::new(launcher(engine, &script, network));
+        let scheduler = launcher.scheduler.clone();
+        let _scheduling = runtime.spawner().spawn(async move { scheduler.run().await });
+        let host = HostScripts(Rc::clone(&launcher)).run(host(ports.echo, &runtime), None).await;
+        let done = BTreeMap::from([(ScriptOutcome::Done, 1)]);
+        if launcher.totals.borrow().scripts.get("example") == Some(&done) {
+            return Ok(());
+        }
+        let failures = host.port_scripts.iter().filter_map(|(_, result)| result.failure.as_ref());
+        let lines: Vec<&str> = failures.flat_map(|failure| [failure.message.as_str(), &failure.diagnostic]).collect();
+        Err(lines.join("\n"))
+    })
+}
+
+/// The example as a script that declares everything there is.
+fn source(code: &str, ports: Ports) -> String {
+    let capabilities: Vec<String> = Capability::ALL.iter().map(|capability| format!("\"{capability}\"")).collect();
+    format!(
+        "const capabilities = [{}];\n\
+         const args = #{{ depth: #{{ type: \"int\", default: 3, help: \"how deep\" }} }};\n\
+         const portrule = #{{}};\n\
+         fn action(host, port) {{ let udp_port = {}; let http_port = {};\n{code}\n}}\n",
+        capabilities.join(", "),
+        ports.udp_echo,
+        ports.http
+    )
+}
+
+fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launcher {
+    let limits = Limits { operations: 1_000_000, operation_timeout: Duration::from_secs(5), ..Limits::default() };
+    let shared = Shared {
+        limits,
+        arguments: Arguments::default(),
+        library_arguments: bindings::library_arguments(),
+        registry: Registry::default(),
+        verbosity: (0, 0),
+        log: Box::new(|_, _, _| {}),
+    };
+    let source = Rc::clone(&script.source);
+    let scheduler = Scheduler::new(Setup {
+        engine: Rc::clone(engine),
+        clock: network.clock.clone(),
+        max_instances: 10,
+        shared: Rc::new(shared),
+        convert: output::to_value,
+        sources: Box::new(move |_| Some(Rc::clone(&source))),
+    });
+    let mut index = RuleIndex::default();
+    index.add(script, false);
+    let governor = Governor::new(network.clock.clone(), None);
+    Launcher {
+        scheduler,
+        index,
+        dependencies: BTreeMap::new(),
+        broker: Broker::new(network, governor, None),
+        limits,
+        cache: Cache::default(),
+        totals: Rc::new(RefCell::new(Totals::default())),
+        faults: Cell::new(0),
+    }
+}
+
+/// 127.0.0.1 with one open port.
+fn host(port: u16, runtime: &Runtime) -> Host {
+    let now = runtime.clock().now();
+    Host {
+        target: Target { addr: [127, 0, 0, 1].into(), scope: 0, name: None },
+        names: Vec::new(),
+        state: HostState::Up,
+        reason: Reason::UserSet,
+        srtt: None,
+        started: now,
+        ended: now,
+        ports: vec![Port {
+            protocol: Protocol::Tcp,
+            number: port,
+            state: PortState::Open,
+            reason: Reason::SynAck,
+            reason_ttl: 0,
+            service: Service::default(),
+        }],
+        folded: Vec::new(),
+        scripts: Vec::new(),
+        port_scripts: Vec::new(),
+        timed_out: false,
+    }
+}
