@@ -17,6 +17,7 @@ use sonde::net::Network;
 use sonde::net::broker::{Broker, Governor};
 use sonde::net::live::LiveTransport;
 use sonde::net::resolver::{Hosts, Resolver, ResolverConfig};
+use sonde::net::slots::{SlotLimits, Slots};
 use sonde::runtime::{Random, Runtime};
 use sonde::scan::ScriptStage;
 use sonde::script::instance::Shared;
@@ -130,6 +131,7 @@ fn source(code: &str, ports: Ports) -> String {
 fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launcher {
     let limits = Limits { operations: 1_000_000, operation_timeout: Duration::from_secs(5), ..Limits::default() };
     let shared = Shared {
+        once: RefCell::default(),
         limits,
         arguments: Arguments::default(),
         library_arguments: bindings::library_arguments(),
@@ -153,7 +155,7 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
         scheduler,
         index,
         dependencies: BTreeMap::new(),
-        broker: Broker::new(network, governor, None),
+        broker: Broker::new(network, governor, Slots::new(SlotLimits::default()), None),
         limits,
         cache: Cache::default(),
         totals: Rc::new(RefCell::new(Totals::default())),

@@ -1,4 +1,17 @@
-//! Integration tests: the table of contents.
+//! Integration tests: the table of contents. Each part runs the built program as a user does, against peers and servers
+//! on loopback that the test itself starts and stops.
+
+/// What the tests stand on: the program as a child process, real servers, hostile peers, folders.
+mod support;
+
+/// The command line and the exit codes.
+mod cli;
+
+/// The shipped scripts.
+mod scripts;
+
+/// The library in Rhai.
+mod stdlib;
 
 /// The servers that examples in the documentation talk to.
 mod loopback;

@@ -62,7 +62,7 @@ mod natives {
     /// assert_eq(coroutine::status(co), "suspended");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn create(call: NativeCallContext, function: FnPtr) -> Fallible<Nested> {
+    pub fn create(call: NativeCallContext, function: FnPtr) -> Fallible<Coroutine> {
         make(&call, function)
     }
 
@@ -76,7 +76,7 @@ mod natives {
     /// assert_eq(coroutine::status(co), "dead");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn resume(co: Nested) -> Fallible<Dynamic> {
+    pub fn resume(co: Coroutine) -> Fallible<Dynamic> {
         co.resume(Array::new()).map(value_of)
     }
 
@@ -88,7 +88,7 @@ mod natives {
     /// assert_eq(coroutine::resume(co, 5), 50);
     /// ```
     #[rhai_fn(name = "resume", return_raw)]
-    pub fn resume_with(co: Nested, value: Dynamic) -> Fallible<Dynamic> {
+    pub fn resume_with(co: Coroutine, value: Dynamic) -> Fallible<Dynamic> {
         co.resume(vec![value]).map(value_of)
     }
 
@@ -122,7 +122,7 @@ mod natives {
     /// coroutine::resume(co);
     /// assert_eq(coroutine::status(co), "dead");
     /// ```
-    pub fn status(co: Nested) -> String {
+    pub fn status(co: Coroutine) -> String {
         co.state().name().to_owned()
     }
 }

@@ -259,7 +259,7 @@ mod locks {
     /// locks::release(s);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn semaphore(slots: INT) -> Fallible<Slots> {
+    pub fn semaphore(slots: INT) -> Fallible<Semaphore> {
         let count = usize::try_from(slots).ok().filter(|slots| *slots > 0);
         let count = count.ok_or_else(|| script_error(ARGUMENT, "locks::semaphore", "at least one slot"))?;
         Ok(Slots(crate::runtime::Semaphore::new(count), Rc::default()))
@@ -271,7 +271,7 @@ mod locks {
     /// locks::acquire(locks::semaphore(1));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn acquire(semaphore: Slots) -> Fallible<()> {
+    pub fn acquire(semaphore: Semaphore) -> Fallible<()> {
         let Slots(slots, held) = semaphore;
         let permit = wait(slots.acquire())?;
         held.borrow_mut().push(permit);
@@ -284,7 +284,7 @@ mod locks {
     /// try { locks::release(locks::semaphore(1)) } catch (error) { assert_eq(error.kind, "argument") }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn release(semaphore: Slots) -> Fallible<()> {
+    pub fn release(semaphore: Semaphore) -> Fallible<()> {
         let permit = semaphore.1.borrow_mut().pop();
         permit.map(drop).ok_or_else(|| script_error(ARGUMENT, "locks::release", "no slot is taken"))
     }
@@ -340,7 +340,7 @@ mod channel {
     /// assert_eq(channel::len(channel::open(10)), 0);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn open(capacity: INT) -> Fallible<Queue> {
+    pub fn open(capacity: INT) -> Fallible<Channel> {
         let capacity = usize::try_from(capacity).ok().filter(|capacity| (1..=1 << 20).contains(capacity));
         let capacity = capacity.ok_or_else(|| script_error(ARGUMENT, "channel::open", "1 to 1048576 values"))?;
         Ok(crate::runtime::channel::Channel::new(capacity))
@@ -354,7 +354,7 @@ mod channel {
     /// assert_eq(channel::take(c), "a");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn put(queue: Queue, value: Dynamic) -> Fallible<()> {
+    pub fn put(queue: Channel, value: Dynamic) -> Fallible<()> {
         let put = wait(queue.put(value))?;
         put.map_err(|_| script_error("closed", "channel::put", "the channel is closed"))
     }
@@ -369,7 +369,7 @@ mod channel {
     /// assert_eq(sum, 3);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn take(queue: Queue) -> Fallible<Dynamic> {
+    pub fn take(queue: Channel) -> Fallible<Dynamic> {
         Ok(wait(queue.take())?.unwrap_or(Dynamic::UNIT))
     }
 
@@ -380,7 +380,7 @@ mod channel {
     /// channel::close(c);
     /// assert_eq(channel::take(c), ());
     /// ```
-    pub fn close(queue: Queue) {
+    pub fn close(queue: Channel) {
         queue.close();
     }
 
@@ -391,7 +391,7 @@ mod channel {
     /// channel::put(c, 1);
     /// assert_eq(channel::len(c), 1);
     /// ```
-    pub fn len(queue: Queue) -> INT {
+    pub fn len(queue: Channel) -> INT {
         queue.len() as INT
     }
 }

@@ -75,6 +75,17 @@ mod script {
         Ok(Context::of(&call)?.job.script.id.clone())
     }
 
+    /// The rule it was started for: `"prerule"`, `"hostrule"`, `"portrule"` or `"postrule"`. Without a host or a port an
+    /// action gets `()` in their place.
+    ///
+    /// ```rhai
+    /// assert_eq(script::rule(), "portrule");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn rule(call: NativeCallContext) -> Fallible<&'static str> {
+        Ok(Context::of(&call)?.job.rule.name())
+    }
+
     /// The value of a declared argument: `script.name=…` from `--script-args`, then the bare name, then the default
     /// of the header, else unit. It has the declared type. An undeclared name is an error.
     ///
@@ -187,6 +198,16 @@ mod script {
     #[rhai_fn(return_raw)]
     pub fn verbosity(call: NativeCallContext) -> Fallible<INT> {
         Ok(INT::from(Context::of(&call)?.shared.verbosity.0))
+    }
+
+    /// How much debugging the run asks for: the number of `-d`.
+    ///
+    /// ```rhai
+    /// assert_eq(script::debugging(), 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn debugging(call: NativeCallContext) -> Fallible<INT> {
+        Ok(INT::from(Context::of(&call)?.shared.verbosity.1))
     }
 
     /// Says what the output is so far. It is reported, marked as partial, if the script is ended early by an error, a

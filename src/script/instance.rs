@@ -205,7 +205,9 @@ pub(super) fn run(engine: &Engine, context: &Rc<Context>, first: Resume) -> Ran 
 
 fn call(engine: &Engine, context: &Rc<Context>, name: &str, arity: usize) -> Result<Dynamic, Box<EvalAltResult>> {
     let job = &context.job;
-    let arguments: Vec<Dynamic> = job.arguments.iter().take(arity).cloned().collect();
+    // A script with several rules has one action: where its rule knows no host or port, the action gets unit.
+    let missing = std::iter::repeat_n(Dynamic::UNIT, arity);
+    let arguments: Vec<Dynamic> = job.arguments.iter().cloned().chain(missing).take(arity).collect();
     // Constants and imports of the file are made anew for each call, as every instance has its own; most have none.
     let options =
         CallFnOptions::new().eval_ast(job.script.has_top_level).rewind_scope(true).with_tag(Tag(Rc::clone(context)));

@@ -104,12 +104,7 @@ impl Nested {
         resumed
     }
 
-    fn drive(
-        &self,
-        fiber: &mut Body,
-        arguments: Array,
-        depth: usize,
-    ) -> Result<Resumed, Box<EvalAltResult>> {
+    fn drive(&self, fiber: &mut Body, arguments: Array, depth: usize) -> Result<Resumed, Box<EvalAltResult>> {
         let mut with = Resume::Value(arguments);
         loop {
             self.0.state.set(State::Running);

@@ -42,6 +42,8 @@ pub struct Link {
     pub attribute: &'static str,
     /// The value without white space around it.
     pub url: String,
+    /// `rel` in lower case: what a link is for; empty where the element says nothing.
+    pub rel: String,
 }
 
 /// A field of a form.
@@ -114,7 +116,8 @@ pub fn links(page: &str) -> Vec<Link> {
     let of_tag = |tag: StartTag<()>| {
         let tag_name = lossy(&tag.name);
         let held = LINKS.iter().filter(move |(element, _)| *element == tag_name).filter_map(move |(element, key)| {
-            Some(Link { tag: (*element).to_owned(), attribute: key, url: trimmed(&tag, key)? })
+            let rel = trimmed(&tag, "rel").unwrap_or_default().to_lowercase();
+            Some(Link { tag: (*element).to_owned(), attribute: key, url: trimmed(&tag, key)?, rel })
         });
         held.collect::<Vec<_>>()
     };

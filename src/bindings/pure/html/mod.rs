@@ -34,9 +34,9 @@ fn optional(text: Option<String>) -> Dynamic {
 }
 
 fn link_map(link: Link) -> Dynamic {
-    let map: Map =
-        [("tag".into(), link.tag.into()), ("attribute".into(), link.attribute.into()), ("url".into(), link.url.into())]
-            .into();
+    let attribute = link.attribute.to_owned();
+    let fields = [("tag", link.tag), ("attribute", attribute), ("url", link.url), ("rel", link.rel)];
+    let map: Map = fields.into_iter().map(|(key, text)| (key.into(), text.into())).collect();
     map.into()
 }
 
@@ -95,13 +95,15 @@ mod natives {
         Ok(optional(document::meta(&page(&view("html::meta", body)?), name)))
     }
 
-    /// Every URL in the page as `#{tag, attribute, url}`, in order and as written: `href` of links, `src` of scripts, images
-    /// and frames, `action` of forms. Resolve it with `url::resolve`.
+    /// Every URL in the page as `#{tag, attribute, url, rel}`, in order and as written: `href` of links, `src` of scripts,
+    /// images and frames, `action` of forms. Resolve it with `url::resolve`. `rel` says what a link is for, in lower case;
+    /// empty where the element does not say.
     ///
     /// ```rhai
     /// let l = html::links("<a href='/x?a&amp;b'>x</a><img src=y.png>");
     /// assert_eq(l.map(|link| link.url), ["/x?a&b", "y.png"]);
     /// assert_eq([l[1].tag, l[1].attribute], ["img", "src"]);
+    /// assert_eq(html::links("<link rel='Shortcut Icon' href=i.ico>")[0].rel, "shortcut icon");
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn links(body: &mut Data) -> Fallible<Array> {

@@ -1,0 +1,156 @@
+//! The library in Rhai: every module has a script in `testdata/stdlib` that checks each of its functions in an instance with
+//! a real host and port, and every function is documented.
+
+use std::io::Write as _;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::peer::Peer;
+use crate::support::sonde::{Run, scan};
+use crate::support::{servers, tls};
+
+const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/stdlib");
+
+/// Runs the tests of one module against `peer`.
+fn check(module: &str, peer: (&str, &str), arguments: &[&str]) -> Run {
+    let (ip, port) = peer;
+    scan(["--script-dir", TESTS, "--script", module, "-p", port, ip]).args(arguments).run().expect(0)
+}
+
+/// The only record's output: how many checks held.
+#[track_caller]
+fn held(run: &Run, module: &str) -> i64 {
+    let report = run.report();
+    let record = report.script(module);
+    assert_eq!(record["outcome"], "done", "{run}");
+    record["output"].as_i64().unwrap_or_else(|| panic!("no count of checks: {run}"))
+}
+
+/// Greets with three lines, the last unfinished, then answers every line with itself.
+fn greeter() -> Peer {
+    Peer::start(|talk| {
+        use std::io::{BufRead as _, BufReader};
+        let _ = talk.stream.write_all(b"one\r\ntwo\r\nthree");
+        let Ok(reader) = talk.stream.try_clone() else { return };
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            let _ = talk.stream.write_all(format!("> {line}\n").as_bytes());
+        }
+    })
+}
+
+#[test]
+fn shortport() {
+    let peer = greeter();
+    let run = check("shortport", (&peer.ip(), &peer.port()), &[]);
+    assert!(held(&run, "shortport") > 30, "{run}");
+}
+
+#[test]
+fn shortport_knows_tls_by_asking() {
+    let Some(server) = servers::openssl(&[]) else { return };
+    let run = check("shortport", (&server.ip(), &server.port()), &["--script-args", &format!("tls={}", server.port())]);
+    assert_eq!(held(&run, "shortport"), 1, "{run}");
+}
+
+#[test]
+fn stdnse() {
+    let peer = greeter();
+    let run = check("stdnse", (&peer.ip(), &peer.port()), &["--script-args", "stdnse.depth=7", "-v", "-d"]);
+    let run = run.says(&[": debug one\n", ": 11\n", ": verbose one\n", ": 12\n"]);
+    for unwanted in ["two", "three", "four", "five"] {
+        assert!(!run.stderr.contains(unwanted), "logged below its level: {run}");
+    }
+    assert!(held(&run, "stdnse") > 40, "{run}");
+}
+
+#[test]
+fn comm() {
+    let peer = greeter();
+    let (closed, silent, mute) = (Peer::refusing(), Peer::silent(), Peer::start(|talk| talk.finish(b"")));
+    let secret = tls::peer(|stream| {
+        let _ = stream.write_all(b"secret\n");
+    });
+    let echo = Echo::start(&peer.ip());
+    let named = |name: &str, peer: &Peer| format!("{name}='{} {}'", peer.ip(), peer.port());
+    let arguments = [
+        named("closed", &closed),
+        named("mute", &mute),
+        named("silent", &silent),
+        named("tls", &secret),
+        format!("udp='{} {}'", echo.ip, echo.port),
+    ];
+    let run = check("comm", (&peer.ip(), &peer.port()), &["--script-args", &arguments.join(",")]);
+    assert!(held(&run, "comm") > 20, "{run}");
+}
+
+/// Every function that scripts can call, with the comment in front of it, by its module.
+fn functions() -> Vec<(String, String, bool)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder stdlib") {
+        let path = entry.expect("an entry").path();
+        let module = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a module");
+        let mut last = "";
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("fn ") {
+                let name = rest.split('(').next().unwrap_or_default();
+                found.push((module.clone(), name.to_owned(), last.starts_with("/// ")));
+            }
+            last = line;
+        }
+    }
+    found
+}
+
+#[test]
+fn every_function_is_documented_and_checked() {
+    let functions = functions();
+    assert!(functions.len() > 50, "only {} functions found: the test has lost its grip", functions.len());
+    for (module, name, documented) in functions {
+        assert!(documented, "{module}::{name} has no doc comment");
+        let checks = std::fs::read_to_string(format!("{TESTS}/{module}.rhai"))
+            .unwrap_or_else(|error| panic!("{TESTS}/{module}.rhai: {error}"));
+        assert!(checks.contains(&format!("{module}::{name}(")), "{module}::{name} is not checked");
+    }
+}
+
+/// Answers every datagram with itself until dropped.
+struct Echo {
+    port: u16,
+    stop: Arc<AtomicBool>,
+    ip: String,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Echo {
+    fn start(ip: &str) -> Echo {
+        let socket = UdpSocket::bind((ip, 0)).expect("a free port on loopback");
+        let port = socket.local_addr().expect("it is bound").port();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 2048];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let _ = socket.send_to(&buffer[..length], from);
+            }
+        });
+        Echo { port, stop, ip: ip.to_owned(), thread: Some(thread) }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let woken = UdpSocket::bind((self.ip.as_str(), 0))
+            .and_then(|socket| socket.send_to(&[], (self.ip.as_str(), self.port)));
+        if woken.is_ok() {
+            self.thread.take().map(std::thread::JoinHandle::join);
+        }
+    }
+}

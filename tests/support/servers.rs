@@ -1,0 +1,168 @@
+//! Real servers from Debian packages: each in a folder of its own, in the foreground, on loopback, stopped by its id.
+
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::dir::Dir;
+use super::{cannot_run, place};
+
+/// How long a server may take to listen. Only one that never does comes near it.
+const READY: Duration = Duration::from_secs(30);
+
+/// A server that listens.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its files.
+    pub dir: Dir,
+}
+
+impl Server {
+    /// Starts `program` of Debian's `package` and waits until it listens on `address`. None, said loudly, if it is not
+    /// installed.
+    pub fn start(program: &str, package: &str, arguments: &[&str], address: SocketAddr, dir: Dir) -> Option<Server> {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        // A daemon may live where only root's PATH looks.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{path}:/usr/sbin:/sbin")).stderr(Stdio::piped());
+        match command.spawn() {
+            Ok(child) => {
+                let mut server = Server { child, address, dir };
+                server.wait_until_ready(program);
+                Some(server)
+            }
+            Err(error) => {
+                cannot_run(&format!("{program} does not start ({error}): install the Debian package {package}"));
+                None
+            }
+        }
+    }
+
+    fn wait_until_ready(&mut self, program: &str) {
+        let end = Instant::now() + READY;
+        while TcpStream::connect(self.address).is_err() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("{program} ended at once ({status}): {}", self.complaint());
+            }
+            assert!(Instant::now() < end, "{program} does not listen on {}", self.address);
+            thread::yield_now();
+        }
+        // From here on nobody reads what it says; drained so that it cannot block on it.
+        if let Some(mut stderr) = self.child.stderr.take() {
+            thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        }
+    }
+
+    fn complaint(&mut self) -> String {
+        let mut text = String::new();
+        let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut text));
+        text
+    }
+
+    /// Its port, as `-p` wants it.
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+
+    /// Its address, as a target.
+    pub fn ip(&self) -> String {
+        self.address.ip().to_string()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// nginx on an address of its own, with `locations` as the body of its one server block.
+pub fn nginx(locations: &str) -> Option<Server> {
+    nginx_on(place::address(), locations)
+}
+
+/// nginx on every address of 127/8.
+pub fn nginx_everywhere(locations: &str) -> Option<Server> {
+    nginx_on(Ipv4Addr::UNSPECIFIED.into(), locations)
+}
+
+/// nginx on `ip`: one process, no daemon, `www/` in its folder as its root.
+pub fn nginx_on(ip: IpAddr, locations: &str) -> Option<Server> {
+    nginx_listening(ip, "", locations)
+}
+
+/// nginx with TLS, with a certificate of its own for `localhost`.
+pub fn nginx_tls(locations: &str) -> Option<Server> {
+    nginx_listening(place::address(), " ssl", locations)
+}
+
+fn nginx_listening(ip: IpAddr, tls: &str, locations: &str) -> Option<Server> {
+    let dir = Dir::new();
+    let address = SocketAddr::new(ip, place::port());
+    let root = dir.path().display();
+    dir.write("www/index.html", "<html><head><title>A real server</title></head><body>hello</body></html>");
+    let certificate = if tls.is_empty() {
+        String::new()
+    } else {
+        write_certificate(&dir);
+        format!("ssl_certificate {root}/tls.crt; ssl_certificate_key {root}/tls.key;")
+    };
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|name| format!("{name}_temp_path {root}/{name};\n"))
+        .collect();
+    let configuration = format!(
+        "daemon off; master_process off; worker_processes 1; pid {root}/nginx.pid; error_log stderr;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{ access_log off; {temporary} types {{ text/html html; }}\n\
+         server {{ listen {address}{tls} backlog=4096; {certificate} root {root}/www;\n{locations}\n}} }}\n"
+    );
+    let path = dir.write("nginx.conf", configuration).display().to_string();
+    let prefix = dir.path().display().to_string();
+    // The error log of its start-up would go to a folder of root's otherwise.
+    let arguments = ["-c", &path, "-p", &prefix, "-e", "stderr"];
+    let server = Server::start("nginx", "nginx-light", &arguments, reachable(address), dir)?;
+    Some(server)
+}
+
+/// `openssl s_server` with `arguments`, its certificate for `localhost`; it answers HTTP requests with a status page.
+pub fn openssl(arguments: &[&str]) -> Option<Server> {
+    let dir = Dir::new();
+    let address = SocketAddr::new(place::address(), place::port());
+    write_certificate(&dir);
+    let accept = address.to_string();
+    let mut all = vec!["s_server", "-accept", &accept, "-cert", "tls.crt", "-key", "tls.key", "-www", "-quiet"];
+    all.extend(arguments);
+    Server::start("openssl", "openssl", &all, address, dir)
+}
+
+/// `inetd` with internal services and programs: lines of its configuration without the address and port in front, one
+/// port each. The ports are in the order of the lines; `address` is the first.
+pub fn inetd(services: &[&str]) -> Option<(Server, Vec<u16>)> {
+    let (dir, ip) = (Dir::new(), place::address());
+    let ports: Vec<u16> = services.iter().map(|_| place::port()).collect();
+    let lines: String = services.iter().zip(&ports).map(|(service, port)| format!("{ip}:{port} {service}\n")).collect();
+    let path = dir.write("inetd.conf", lines).display().to_string();
+    let address = SocketAddr::new(ip, *ports.first().expect("a service"));
+    let pid = format!("-p{}", dir.join("inetd.pid").display());
+    let server = Server::start("inetutils-inetd", "inetutils-inetd", &["-d", &pid, &path], address, dir)?;
+    Some((server, ports))
+}
+
+/// `tls.crt` and `tls.key`, signed by itself, for `localhost`.
+pub fn write_certificate(dir: &Dir) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    dir.write("tls.crt", made.cert.pem());
+    dir.write("tls.key", made.signing_key.serialize_pem());
+}
+
+/// Where a server that listens on `address` can be reached.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, address.port()).into() } else { address }
+}
