@@ -16,6 +16,7 @@ pub mod pure;
 pub mod reach;
 pub mod reference;
 pub mod script;
+pub mod ssh;
 pub mod tls;
 pub mod worker;
 
@@ -30,6 +31,7 @@ pub fn register(engine: &mut rhai::Engine) {
     host::register(engine);
     net::register(engine);
     tls::register(engine);
+    ssh::register(engine);
     http::register(engine);
     script::register(engine);
     worker::register(engine);
