@@ -24,7 +24,8 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
         let names = sleepers(bench, scripts)?;
         let arguments: Vec<String> = (0..scripts).map(|index| SLEEP.replace("sleeper", &sleeper(index))).collect();
         let (names, arguments) = (names.join(","), arguments.join(","));
-        let script = ["--script", &names, "--script-args", &arguments, TARGETS];
+        let most = (scripts * HOSTS).to_string();
+        let script = ["--max-script-instances", &most, "--script", &names, "--script-args", &arguments, TARGETS];
         let waiting = bench.sonde(scan.into_iter().chain(script));
         let series = per_instance(bench, &alone, &waiting, scripts * HOSTS, |stdout| {
             check_all_together(stdout, scripts * HOSTS)
