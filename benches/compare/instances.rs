@@ -32,23 +32,6 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
         })?;
         table.row(work, "sonde", &series, &Goal::AtMost(64.0 * 1024.0));
     }
-    nmap(bench, table)
-}
-
-/// nmap lets 1,000 scripts live at once. Its engine is loaded only with a script, so the base is one that returns.
-fn nmap(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
-    let port = bench.port();
-    let (nothing, sleeper) = (script("nothing.nse"), script("sleeper.nse"));
-    let scan = ["-n", "-Pn", "-sT", "-p", &port, "--min-hostgroup", "1000", "--script"];
-    let base = bench.nmap(scan.into_iter().chain([nothing.as_str(), TARGETS]));
-    let waiting = bench.nmap(scan.into_iter().chain([sleeper.as_str(), "--script-args", SLEEP, TARGETS]));
-    if let (Some(base), Some(waiting)) = (base, waiting) {
-        let series = per_instance(bench, &base, &waiting, HOSTS, |stdout| {
-            let slept = stdout.matches("slept").count();
-            if slept == HOSTS { Ok(()) } else { Err(format!("{slept} of {HOSTS} slept").into()) }
-        })?;
-        table.row("memory per instance, 1,000 waiting", "nmap", &series, &Goal::None);
-    }
     Ok(())
 }
 
