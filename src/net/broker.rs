@@ -32,7 +32,12 @@ pub struct Warrant {
 }
 
 impl Warrant {
-    fn demand(&self, capability: Capability, op: &'static str, peer: &str) -> Result<(), NetError> {
+    fn demand(
+        &self,
+        capability: Capability,
+        op: &'static str,
+        peer: impl std::fmt::Display, // shown only when refused: most are not
+    ) -> Result<(), NetError> {
         if self.capabilities.has(capability) {
             return Ok(());
         }
@@ -46,12 +51,12 @@ impl Warrant {
     }
 
     fn check_fence(&self, peer: IpAddr, op: &'static str) -> Result<(), NetError> {
-        if self.fence.contains(&peer) { Ok(()) } else { self.demand(Capability::OtherHosts, op, &peer.to_string()) }
+        if self.fence.contains(&peer) { Ok(()) } else { self.demand(Capability::OtherHosts, op, peer) }
     }
 
     /// Checks capability and fence for talking to `peer`.
     fn admit(&self, capability: Capability, op: &'static str, peer: SocketAddr) -> Result<(), NetError> {
-        self.demand(capability, op, &peer.to_string())?;
+        self.demand(capability, op, peer)?;
         self.check_fence(peer.ip(), op)
     }
 
@@ -222,7 +227,7 @@ impl Broker {
 
     /// Accepts connections for the bearer, who must have declared `listen`.
     pub fn listen(&self, warrant: &Rc<Warrant>, bind: SocketAddr) -> NetFuture<Box<dyn Listener>> {
-        let admitted = warrant.demand(Capability::Listen, "listen", &bind.to_string());
+        let admitted = warrant.demand(Capability::Listen, "listen", bind);
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
             admitted?;
@@ -242,7 +247,7 @@ impl Broker {
 
     /// Names of `addr`, for bearers who declared `dns`.
     pub fn reverse(&self, warrant: &Warrant, addr: IpAddr) -> NetFuture<Vec<String>> {
-        match warrant.demand(Capability::Dns, "reverse", &addr.to_string()) {
+        match warrant.demand(Capability::Dns, "reverse", addr) {
             Ok(()) => self.network.names.reverse(addr),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
