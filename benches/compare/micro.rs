@@ -122,6 +122,7 @@ impl Lab {
 
     fn scheduler(&self, runtime: &Runtime) -> Scheduler {
         let shared = Shared {
+            once: RefCell::default(),
             limits: Limits::default(),
             arguments: Arguments::default(),
             library_arguments: Vec::new(),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::slots::{Slot, Slots};
+use super::warm::WarmStreams;
 use super::{ConnectOptions, Datagram, Family, Listener, LocalNetFuture, NetFuture, Network, Stream};
 use crate::model::{Capabilities, Capability, Limits, NetError, NetErrorKind, Timestamp, Usage};
 use crate::runtime::{Clock, Random};
@@ -29,6 +30,8 @@ pub struct Warrant {
     pub limits: Limits,
     /// Its counters.
     pub usage: Rc<Usage>,
+    /// Connections of its host that are open already.
+    pub warm: WarmStreams,
 }
 
 impl Warrant {
@@ -179,7 +182,11 @@ impl Broker {
             let slot = broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await;
             let count = warrant.open_socket("connect", peer, Some(slot))?;
             broker.governor.pass().await;
-            let inner = broker.network.transport.connect(peer, options).await?;
+            let warm = warrant.warm.take(peer, broker.clock().now()).filter(|_| options.bind.is_none());
+            let inner = match warm {
+                Some(stream) => stream,
+                None => broker.network.transport.connect(peer, options).await?,
+            };
             let stream = Metered { inner, count, trace: broker.trace.clone() };
             stream.trace("connect", &[]);
             Ok(Box::new(stream) as Box<dyn Stream>)
