@@ -5,6 +5,7 @@ use rhai::{Array, Dynamic, INT};
 
 use crate::bindings::data::{Data, MAX_RESULT, fits, index, text, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::model::nearest::distance as edits;
 
 /// Parts one call returns.
 const MAX_PARTS: usize = 100_000;
@@ -28,26 +29,6 @@ pub fn collapsed(text: &str) -> String {
         out.push_str(word);
     }
     out
-}
-
-/// Levenshtein's distance: insertions, deletions and substitutions, in characters.
-fn distance_of(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (above, letter) in a.chars().enumerate() {
-        let mut diagonal = above;
-        let mut left = above + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&b) {
-            let best = (diagonal + usize::from(letter != *other)).min(left + 1).min(*cell + 1);
-            diagonal = *cell;
-            *cell = best;
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = above + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 fn word(op: &str, data: &Data) -> Fallible<String> {
@@ -304,14 +285,16 @@ mod natives {
         })
     }
 
-    /// Levenshtein's distance: how many characters to insert, remove or exchange. Words of at most 256 characters.
+    /// How many characters to insert, remove or exchange, or neighbours to swap, to make one word of the other. Words of at
+    /// most 256 characters.
     ///
     /// ```rhai
     /// assert_eq(text::distance("kitten", "sitting"), 3);
+    /// assert_eq(text::distance("htpt", "http"), 1);
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn distance(data: &mut Data, other: Data) -> Fallible<INT> {
-        Ok(distance_of(&word("text::distance", data)?, &word("text::distance", &other)?) as INT)
+        Ok(edits(&word("text::distance", data)?, &word("text::distance", &other)?) as INT)
     }
 
     /// The candidate nearest to a word by `distance`, the first among equals; `()` where none is nearer than half the word's
@@ -328,7 +311,7 @@ mod natives {
         let wanted = word(OP, data)?;
         let mut best: Option<(usize, Dynamic)> = None;
         for candidate in candidates {
-            let distance = distance_of(&wanted, &word(OP, &candidate)?);
+            let distance = edits(&wanted, &word(OP, &candidate)?);
             if best.as_ref().is_none_or(|(least, _)| distance < *least) {
                 best = Some((distance, candidate));
             }
