@@ -21,3 +21,6 @@ mod examples;
 
 /// The guide to scripts and the reference are true.
 mod guide;
+
+/// The architecture as data: which room may name which, who owns the clock, the door, the exit; lengths; house rules.
+mod tidy;
