@@ -10,6 +10,8 @@ CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 STATIC_TRIPLE := x86_64-unknown-linux-gnu
+# The crate getrandom looks for libc's function at run time, which a static file cannot, and would then need /dev/urandom.
+STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"
 DENY_VERSION := 0.18.9
 
 help: ## this list
@@ -33,7 +35,7 @@ lint: ## format, clippy, documentation: no warning is left
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 static: ## one file that needs nothing on the machine it runs on, and the proof
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --release --target $(STATIC_TRIPLE)
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --locked --release --target $(STATIC_TRIPLE)
 	tests/shell/static.sh $(TARGET)/$(STATIC_TRIPLE)/release/sonde
 
 bench: ## one table: sonde beside a bare client, and beside nmap where it is installed

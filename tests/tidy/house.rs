@@ -52,6 +52,20 @@ fn switched_off(texts: &Texts) -> Vec<Fault> {
     faults
 }
 
+/// No test waits for time to pass: it waits for what it wants to see.
+fn sleeping(texts: &Texts) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, text) in texts {
+        let code = lexer::code(text);
+        let tokens = lexer::tokens(&code);
+        for at in tokens.windows(3).filter(|w| w[0].text == "thread" && w[1].text == "::" && w[2].text == "sleep") {
+            let rule = "nothing sleeps: wait for what you want to see".to_owned();
+            faults.push(Fault { path: path.clone(), line: at[0].line, rule });
+        }
+    }
+    faults
+}
+
 /// A script begins with its documentation, and is mentioned where it is explained or tested.
 fn unexplained(scripts: &Texts, elsewhere: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -86,6 +100,11 @@ fn no_test_is_switched_off() {
 }
 
 #[test]
+fn nothing_sleeps() {
+    expect_none(&sleeping(&texts(&[("src", "rs"), ("tests", "rs")])));
+}
+
+#[test]
 fn every_script_is_explained() {
     let mut elsewhere: Vec<String> =
         texts(&[("docs", "md"), ("tests", "rs"), ("tests", "sh")]).into_iter().map(|(_, text)| text).collect();
@@ -110,6 +129,8 @@ fn the_rules_bite() {
     expect(&put_off(&bad), &[("src/a.rs:2", "puts work off")]);
     let bad = vec![text("src/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn a() {}\n// #[ignore]\n".to_owned())];
     expect(&switched_off(&bad), &[("src/a.rs:2", "a test runs")]);
+    let bad = vec![text("tests/a.rs", "\nfn a() { std::thread::sleep(b); }\n// thread::sleep\n".to_owned())];
+    expect(&sleeping(&bad), &[("tests/a.rs:2", "nothing sleeps")]);
     let bad = vec![
         text("scripts/http-x.rhai", "const a = 1;".to_owned()),
         text("scripts/http-x-y.rhai", "/// Y.".to_owned()),
