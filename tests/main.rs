@@ -22,5 +22,8 @@ mod examples;
 /// The guide to scripts and the reference are true.
 mod guide;
 
+/// Reports read by programs that are not ours.
+mod readers;
+
 /// The architecture as data: which room may name which, who owns the clock, the door, the exit; lengths; house rules.
 mod tidy;
