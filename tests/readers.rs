@@ -88,13 +88,17 @@ fn recorded(extension: &str) -> Vec<PathBuf> {
 #[test]
 fn recorded_xml_is_read_by_others() {
     let Some(python) = python() else { return };
-    recorded("xml").iter().for_each(|path| read_xml(&python, path));
+    for path in recorded("xml") {
+        read_xml(&python, &path);
+    }
 }
 
 #[test]
 fn recorded_json_lines_follow_their_schema() {
     let Some(python) = python() else { return };
-    recorded("jsonl").iter().for_each(|path| read_json_lines(&python, path));
+    for path in recorded("jsonl") {
+        read_json_lines(&python, &path);
+    }
 }
 
 /// A port that gives the same page to everybody.

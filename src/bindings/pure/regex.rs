@@ -58,7 +58,7 @@ fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
         .map_err(|error| script_error(ARGUMENT, op, error))
 }
 
-/// The program of `pattern`, compiled at most once while it stays among the last [`CACHED`].
+/// The program of `pattern`, compiled at most once while it stays among the last `CACHED`.
 pub fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
     if let Some(regex) = pattern.read_lock::<Regex>() {
         return Ok(regex.0.clone());
