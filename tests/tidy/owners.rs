@@ -77,7 +77,7 @@ const OWNED: [Owned; 14] = [
 /// Libraries that only the room they belong to may know.
 const LIBRARIES: [Owned; 5] = [
     Owned { what: "the script language", signs: &["rhai::"], only: &["script/", "bindings/", "app/scripts.rs"] },
-    Owned { what: "coroutines", signs: &["corosensei"], only: &["script/coroutine.rs"] },
+    Owned { what: "coroutines", signs: &["corosensei"], only: &["script/coroutine.rs", "script/overflow.rs"] },
     Owned { what: "TLS libraries", signs: &["rustls", "tls_parser", "x509_parser"], only: &["net/tls/"] },
     Owned { what: "DNS messages", signs: &["simple_dns"], only: &["net/resolver/"] },
     Owned { what: "the flag parser", signs: &["argh"], only: &["cli/"] },
