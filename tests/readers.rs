@@ -9,22 +9,20 @@ use std::process::Command;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use crate::support::cannot_run;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Python that has the readers. None, said past the test runner's capture, where there is none: with `CI` a failure.
+/// The Python that has the readers. None, said loudly, where there is none.
 fn python() -> Option<PathBuf> {
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("venv").join("bin/python");
-    if python.exists() {
-        return Some(python);
+    if !python.exists() {
+        cannot_run(&format!("{} is missing: run make prepare", python.display()));
+        return None;
     }
-    let thread = std::thread::current();
-    let text =
-        format!("CANNOT RUN {}: {} is missing, see make prepare", thread.name().unwrap_or("?"), python.display());
-    assert!(std::env::var_os("CI").is_none(), "{text}");
-    let _ = writeln!(std::io::stderr().lock(), "\n{text}");
-    None
+    Some(python)
 }
 
 /// Runs `tests/readers.py`; it ends well if the readers saw what they should.

@@ -11,5 +11,5 @@ start_servers
 # Nothing listens on the last port.
 ports=$MAIL,$WIKI,$SHOP,$BANK,$(free_port 9999 9998 9997)
 echo
-echo "\$ sonde -n -p $ports --script default $ADDRESS"
-"$sonde" -n -p "$ports" --script default "$ADDRESS"
+echo "\$ sonde -n -p $ports --script \"default or banner\" $ADDRESS"
+"$sonde" -n -p "$ports" --script "default or banner" "$ADDRESS"

@@ -29,7 +29,7 @@ const OWNED: [Owned; 14] = [
     },
     Owned {
         what: "drawing randomness",
-        signs: &["fastrand", "rand::", "getrandom", "SystemRandom", "RandomState"],
+        signs: &["fastrand", "rand::", "getrandom", "SystemRandom"],
         only: &["runtime/random.rs"],
     },
     // The door: everything above net sees traits.
