@@ -41,8 +41,9 @@ fn body(ast: &AST, name: &str) -> Vec<Stmt> {
 }
 
 impl Entry {
-    /// Runs the function with as many of the arguments as it has parameters. `has_top_level`: the file's constants and
-    /// imports are made first, anew for each call, as every instance has its own.
+    /// Runs the function with as many of the arguments as it has parameters; a parameter without one is unit, as the
+    /// host is before the scan. `has_top_level`: the file's constants and imports are made first, anew for each call, as
+    /// every instance has its own.
     pub fn call(
         &self,
         engine: &Engine,
@@ -60,8 +61,8 @@ impl Entry {
             evaluate(engine, &mut global, &mut caches, &mut scope, ast.statements()).map(drop)?;
             scope.clear();
         }
-        for (parameter, argument) in self.parameters.iter().zip(arguments) {
-            scope.push_dynamic(parameter.clone(), argument.clone());
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            scope.push_dynamic(parameter.clone(), arguments.get(index).cloned().unwrap_or(Dynamic::UNIT));
         }
         (global.level, global.scope_level) = (1, 1); // inside a function
         evaluate(engine, &mut global, &mut caches, &mut scope, &self.body)
