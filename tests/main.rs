@@ -22,9 +22,6 @@ mod examples;
 /// The guide to scripts and the reference are true.
 mod guide;
 
-//! Integration tests: the table of contents. Each part runs the built program as a user does, against peers and servers
-//! on loopback that the test itself starts and stops.
-
 /// What the tests stand on: the program as a child process, real servers, hostile peers, folders.
 mod support;
 
