@@ -7,6 +7,12 @@ mod support;
 /// The command line and the exit codes.
 mod cli;
 
+/// Scripts as their authors meet the engine.
+mod engine;
+
+/// Peers that misbehave.
+mod hostile;
+
 /// The shipped scripts.
 mod scripts;
 
@@ -21,11 +27,3 @@ mod examples;
 
 /// The guide to scripts and the reference are true.
 mod guide;
-
-/// What the tests stand on: the program as a child process, real servers, hostile peers, folders.
-mod support;
-
-/// The command line and the exit codes.
-mod cli;
-/// Scripts as their authors meet the engine.
-mod engine;
