@@ -13,6 +13,9 @@ mod engine;
 /// Peers that misbehave.
 mod hostile;
 
+/// Runs that end early.
+mod interrupt;
+
 /// The shipped scripts.
 mod scripts;
 
