@@ -16,6 +16,12 @@ mod hostile;
 /// Runs that end early.
 mod interrupt;
 
+/// The connect scan, exact to the port.
+mod scan;
+
+/// Reports read by programs that are not ours.
+mod readers;
+
 /// The shipped scripts.
 mod scripts;
 
