@@ -7,6 +7,21 @@ mod support;
 /// The command line and the exit codes.
 mod cli;
 
+/// Scripts as their authors meet the engine.
+mod engine;
+
+/// Peers that misbehave.
+mod hostile;
+
+/// Runs that end early.
+mod interrupt;
+
+/// The connect scan, exact to the port.
+mod scan;
+
+/// Reports read by programs that are not ours.
+mod readers;
+
 /// The shipped scripts.
 mod scripts;
 

@@ -234,7 +234,8 @@ fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reason), NetErro
     let Err(error) = result else { return Ok((PortState::Open, Reason::SynAck)) };
     match error.kind {
         NetErrorKind::Refused => Ok((PortState::Closed, Reason::ConnRefused)),
-        NetErrorKind::Reset | NetErrorKind::Closed => Ok((PortState::Closed, Reason::Reset)),
+        // Linux calls a reset of the SYN a refusal; this one came after the handshake, from a server that hung up.
+        NetErrorKind::Reset | NetErrorKind::Closed => Ok((PortState::Open, Reason::SynAck)),
         NetErrorKind::Timeout => Ok((PortState::Filtered, Reason::NoResponse)),
         NetErrorKind::Unreachable if error.detail.contains("network") => Ok((PortState::Filtered, Reason::NetUnreach)),
         NetErrorKind::Unreachable => Ok((PortState::Filtered, Reason::HostUnreach)),

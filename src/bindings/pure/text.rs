@@ -5,6 +5,7 @@ use rhai::{Array, Dynamic, INT};
 
 use crate::bindings::data::{Data, MAX_RESULT, fits, index, text, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::located;
 use crate::model::nearest::distance as edits;
 
 /// Parts one call returns.
@@ -16,7 +17,7 @@ const MAX_CANDIDATES: usize = 1000;
 
 /// The static module `text`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// `text` with runs of white space as one space and none at the ends.
@@ -86,7 +87,7 @@ fn wrapped(text: &str, width: usize) -> String {
 }
 
 /// Text for people. Every function takes a BLOB as well, decoded as UTF-8 with U+FFFD for what is not; results are text.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The text without white space at both ends.
     ///
