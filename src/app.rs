@@ -14,6 +14,7 @@ use std::io::{self, Write};
 
 use crate::cli::{self, Command};
 use crate::error::{Error, ExitCode};
+use crate::report;
 
 pub use scripts::Engine;
 
@@ -47,7 +48,8 @@ fn print(text: &str) -> Result<ExitCode, Error> {
     }
 }
 
-/// One message for the user, on stderr. Nobody is left to tell if stderr itself fails.
+/// One message for the user, on stderr. It may quote a peer, so a terminal gets nothing it would act on. Nobody is left
+/// to tell if stderr itself fails.
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "sonde: {}", text.trim_end());
+    let _ = writeln!(io::stderr().lock(), "sonde: {}", report::terminal_lines(text.trim_end()));
 }

@@ -18,6 +18,7 @@ use sonde::net::broker::{Broker, Governor};
 use sonde::net::live::LiveTransport;
 use sonde::net::resolver::{Hosts, Resolver, ResolverConfig};
 use sonde::net::slots::{SlotLimits, Slots};
+use sonde::net::warm::WarmStreams;
 use sonde::runtime::{Random, Runtime};
 use sonde::scan::ScriptStage;
 use sonde::script::instance::Shared;
@@ -103,7 +104,8 @@ fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
         let launcher = Rc::new(launcher(engine, &script, network));
         let scheduler = launcher.scheduler.clone();
         let _scheduling = runtime.spawner().spawn(async move { scheduler.run().await });
-        let host = HostScripts(Rc::clone(&launcher)).run(host(ports.echo, &runtime), None).await;
+        let host =
+            HostScripts(Rc::clone(&launcher)).run(host(ports.echo, &runtime), WarmStreams::default(), None).await;
         let done = BTreeMap::from([(ScriptOutcome::Done, 1)]);
         if launcher.totals.borrow().scripts.get("example") == Some(&done) {
             return Ok(());

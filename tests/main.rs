@@ -7,6 +7,21 @@ mod support;
 /// The command line and the exit codes.
 mod cli;
 
+/// Scripts as their authors meet the engine.
+mod engine;
+
+/// Peers that misbehave.
+mod hostile;
+
+/// Runs that end early.
+mod interrupt;
+
+/// The connect scan, exact to the port.
+mod scan;
+
+/// Reports read by programs that are not ours.
+mod readers;
+
 /// The shipped scripts.
 mod scripts;
 
@@ -21,3 +36,9 @@ mod examples;
 
 /// The guide to scripts and the reference are true.
 mod guide;
+
+/// Reports read by programs that are not ours.
+mod readers;
+
+/// The architecture as data: which room may name which, who owns the clock, the door, the exit; lengths; house rules.
+mod tidy;

@@ -254,6 +254,7 @@ fn plan(
             per_host: most.unwrap_or(PROBES_PER_HOST),
             total: most.unwrap_or(usize::MAX),
             delay: settings.scan.scan_delay,
+            keep_open: !launcher.index.is_empty(),
             governor,
             in_flight: Rc::default(),
         },

@@ -4,6 +4,7 @@ use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, EvalAltResult, FnPtr, Module};
 
 use super::fault::Fallible;
+use crate::bindings::located;
 use crate::script::Context;
 use crate::script::callback::Callback;
 use crate::script::nested::{self, Nested, Resumed, State};
@@ -30,7 +31,7 @@ impl Iterator for Generator {
 /// Registers the module and its types.
 pub fn register(engine: &mut Engine) {
     engine.register_iterator_result::<Generator, Dynamic>();
-    let module: Module = exported_module!(natives);
+    let module: Module = located::module(&natives::RHAI_MANIFEST, exported_module!(natives));
     engine.register_static_module("coroutine", module.into());
 }
 
@@ -47,7 +48,7 @@ fn value_of(resumed: Resumed) -> Dynamic {
 
 /// Functions that stop half-way and go on later. Values pass between a coroutine and whoever resumes it; a wait (network,
 /// mutex, sleep) inside one suspends the whole thread, and comes back to where it was.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// A function that stops half-way; copies are the same coroutine.
     pub type Coroutine = Nested;

@@ -10,6 +10,7 @@ use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::flag;
 use crate::model::nearest::suggestion;
 use crate::model::{Host, PortState, Reason};
+use crate::net::warm::WarmStreams;
 use crate::script::registry::Registry;
 
 /// A host under scan, shared by all scripts that run on it.
@@ -19,6 +20,7 @@ pub struct HostValue(Rc<HostCell>);
 struct HostCell {
     host: RefCell<Host>,
     registry: Registry,
+    warm: WarmStreams,
 }
 
 /// One port of such a host.
@@ -30,8 +32,8 @@ pub struct PortValue {
 
 impl HostValue {
     /// Shares `host` with scripts.
-    pub fn new(host: Host) -> HostValue {
-        HostValue(Rc::new(HostCell { host: RefCell::new(host), registry: Registry::default() }))
+    pub fn new(host: Host, warm: WarmStreams) -> HostValue {
+        HostValue(Rc::new(HostCell { host: RefCell::new(host), registry: Registry::default(), warm }))
     }
 
     /// What is known of it now.
@@ -42,6 +44,11 @@ impl HostValue {
     /// Values its scripts share.
     pub fn registry(&self) -> Registry {
         self.0.registry.clone()
+    }
+
+    /// Connections the scan left open.
+    pub fn warm(&self) -> WarmStreams {
+        self.0.warm.clone()
     }
 
     /// Its `index`th port.

@@ -15,6 +15,7 @@ use super::http::Cache;
 use super::reach::Reach;
 use crate::model::{FailureKind, Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
 use crate::net::broker::{Broker, Warrant};
+use crate::net::warm::WarmStreams;
 use crate::scan::ScriptStage;
 use crate::script::coroutine::Stop;
 use crate::script::registry::Registry;
@@ -184,6 +185,7 @@ impl Launcher {
             fence,
             limits: self.limits,
             usage: Rc::clone(&usage),
+            warm: host.map(HostValue::warm).unwrap_or_default(),
         };
         let reach = Reach {
             broker: self.broker.clone(),
@@ -234,15 +236,21 @@ impl Drop for StopOnDrop<'_> {
 pub struct HostScripts(pub Rc<Launcher>);
 
 impl ScriptStage for HostScripts {
-    fn run(&self, host: Host, deadline: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>> {
+    fn run(&self, host: Host, warm: WarmStreams, deadline: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>> {
         let launcher = Rc::clone(&self.0);
         Box::pin(async move {
             let plans = launcher.plans(&host);
             if plans.is_empty() {
                 return host;
             }
-            let value = HostValue::new(host);
+            let scripted = |number| {
+                let ports = plans.iter().filter_map(|plan| host.ports.get(plan.port?));
+                ports.into_iter().any(|port| port.number == number)
+            };
+            warm.retain(scripted);
+            let value = HostValue::new(host, warm);
             let results = launcher.run_all(&plans, Some(&value), deadline).await;
+            value.warm().retain(|_| false); // a script may have put its host away for good
             let mut host = value.to_host();
             for (index, result) in results.into_iter().filter(|(_, result)| is_reported(result)) {
                 match plans.get(index).and_then(|plan| plan.port) {

@@ -9,6 +9,7 @@ use rhai::{Engine, EvalAltResult, FnPtr, INT, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::{Seconds, seconds};
+use crate::bindings::located;
 use crate::runtime::channel::Channel;
 use crate::runtime::locks::{LockError, Locks};
 use crate::runtime::{Permit, Semaphore};
@@ -28,8 +29,8 @@ pub type Queue = Channel<Dynamic>;
 
 /// Registers the modules and their types.
 pub fn register(engine: &mut Engine) {
-    let locks: Module = exported_module!(locks);
-    let channel: Module = exported_module!(channel);
+    let locks: Module = located::module(&locks::RHAI_MANIFEST, exported_module!(locks));
+    let channel: Module = located::module(&channel::RHAI_MANIFEST, exported_module!(channel));
     engine.register_static_module("locks", locks.into());
     engine.register_static_module("channel", channel.into());
 }
@@ -94,7 +95,7 @@ fn wait_within(call: &NativeCallContext<'_>, condvar: Lock, limit: Option<Durati
 
 /// Mutexes, condition variables, semaphores and single flight, shared by all scripts of a run under their keys. Whatever
 /// a thread holds is released when it ends, however it ends; a thread that dies waiting is taken out of the queue.
-#[export_module]
+#[export_module(manifest)]
 mod locks {
     /// A mutex or condition variable of the run, by its key; copies are the same.
     pub type Lock = super::Lock;
@@ -329,7 +330,7 @@ mod locks {
 }
 
 /// Queues of values between the threads of a script.
-#[export_module]
+#[export_module(manifest)]
 mod channel {
     /// A bounded queue of values; copies are the same queue.
     pub type Channel = super::Queue;

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod host;
 pub mod http;
 pub mod launch;
+pub mod located;
 pub mod locks;
 pub mod net;
 pub mod output;

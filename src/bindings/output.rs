@@ -8,6 +8,7 @@ use rhai::plugin::{export_module, exported_module};
 use rhai::{Array, Blob, Dynamic, INT, ImmutableString, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, LIMIT, script_error};
+use crate::bindings::located;
 use crate::model::Value;
 
 /// Nesting deeper than this is cut off in output.
@@ -119,7 +120,7 @@ fn scalar(value: &Dynamic) -> Option<Value> {
 
 /// The static module `output`.
 pub fn module() -> Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// One cell of aligned text: a string as it is, anything else as Rhai prints it, on one line.
@@ -148,7 +149,7 @@ fn header_names(op: &str, header: &Array) -> Fallible<Vec<String>> {
 
 /// Structured results: a table that keeps the order of its keys, and rows under a header. What an action returns reaches
 /// every report with its types; a Rhai map arrives sorted by key, a table in the order the script chose.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// A map that keeps the order in which its keys were first set. Assigning it copies it, like any map.
     pub type Table = crate::bindings::output::Table;

@@ -5,17 +5,18 @@ use rhai::{Array, Engine, FnPtr, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::Reach;
+use crate::bindings::located;
 use crate::script::Context;
 use crate::script::callback::Callback;
 
 /// Registers the module.
 pub fn register(engine: &mut Engine) {
-    let script: Module = exported_module!(script);
+    let script: Module = located::module(&script::RHAI_MANIFEST, exported_module!(script));
     engine.register_static_module("script", script.into());
 }
 
 /// What an instance knows of itself.
-#[export_module]
+#[export_module(manifest)]
 mod script {
     /// A table shared by scripts: `script::registry()` by all of the run, `host.registry` by those of one host. Values
     /// are copied in and out, so change a list by setting it anew.

@@ -6,6 +6,7 @@ use rhai::{Array, Blob, Engine, INT, Map, Module};
 use super::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
 use super::output::Table;
 use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, port_number, seconds, wait_net};
+use crate::bindings::located;
 use crate::model::Capability;
 use crate::net::ConnectOptions;
 use crate::net::tls::certificate::DistinguishedName;
@@ -14,7 +15,7 @@ use crate::net::tls::{Certificate, TlsInfo, TlsOptions};
 
 /// Registers the module.
 pub fn register(engine: &mut Engine) {
-    let module: Module = exported_module!(natives);
+    let module: Module = located::module(&natives::RHAI_MANIFEST, exported_module!(natives));
     engine.register_static_module("tls", module.into());
 }
 
@@ -122,7 +123,7 @@ fn inspect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, op
 }
 
 /// What TLS servers present. Nothing is verified: scanners report certificates, they do not refuse them.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// Shakes hands with a server and returns `#{ version, cipher, alpn, group, chain }`; the chain holds DER BLOBs,
     /// the server's own certificate first. Old servers (TLS 1.0, RSA key exchange, CBC) are asked by our own prober.

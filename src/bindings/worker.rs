@@ -9,13 +9,14 @@ use rhai::{Array, Engine, FnPtr, FuncRegistration, INT, Module, RhaiFunc, Shared
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::{Reach, Seconds, seconds};
+use crate::bindings::located;
 use crate::script::callback::Callback;
 use crate::script::worker::{Worker, rethrow};
 use crate::script::{Context, coroutine, wait};
 
 /// Registers the module and its type.
 pub fn register(engine: &mut Engine) {
-    let mut module: Module = exported_module!(natives);
+    let mut module: Module = located::module(&natives::RHAI_MANIFEST, exported_module!(natives));
     for count in 1..=MAX_ARGUMENTS {
         register_start(&mut module, count);
     }
@@ -63,7 +64,7 @@ fn start_with(call: Option<NativeCallContext<'_>>, arguments: &mut [&mut Dynamic
 
 /// Threads inside one script: same host, port, budgets and capabilities, no output of their own. They end when the
 /// thread that started them ends. Whatever waits (`join`, `sleep`, every network call) suspends only its own thread.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// A handle on a worker thread. It outlives the worker; copies are the same worker.
     pub type Worker = crate::script::worker::Worker;

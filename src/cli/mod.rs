@@ -8,7 +8,6 @@
 
 pub mod flags;
 mod help;
-mod nearest;
 pub mod normalise;
 mod refused;
 mod resolve;

@@ -11,10 +11,10 @@ use std::ffi::OsString;
 use argh::{ArgsInfo, FlagInfoKind, Optionality};
 
 use super::flags::Flags;
-use super::nearest::nearest;
 use super::refused::{self, REFUSED};
 use super::spelling::{self, COUNTED, HIGHEST_COUNT, SPELLINGS};
 use super::usage::{UsageError, quote};
+use crate::model::nearest::nearest;
 
 /// How many candidates an ambiguous beginning lists.
 const LISTED: usize = 6;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::slots::{Slot, Slots};
+use super::warm::WarmStreams;
 use super::{ConnectOptions, Datagram, Family, Listener, LocalNetFuture, NetFuture, Network, Stream};
 use crate::model::{Capabilities, Capability, Limits, NetError, NetErrorKind, Timestamp, Usage};
 use crate::runtime::{Clock, Random};
@@ -29,10 +30,17 @@ pub struct Warrant {
     pub limits: Limits,
     /// Its counters.
     pub usage: Rc<Usage>,
+    /// Connections of its host that are open already.
+    pub warm: WarmStreams,
 }
 
 impl Warrant {
-    fn demand(&self, capability: Capability, op: &'static str, peer: &str) -> Result<(), NetError> {
+    fn demand(
+        &self,
+        capability: Capability,
+        op: &'static str,
+        peer: impl std::fmt::Display, // shown only when refused: most are not
+    ) -> Result<(), NetError> {
         if self.capabilities.has(capability) {
             return Ok(());
         }
@@ -46,12 +54,12 @@ impl Warrant {
     }
 
     fn check_fence(&self, peer: IpAddr, op: &'static str) -> Result<(), NetError> {
-        if self.fence.contains(&peer) { Ok(()) } else { self.demand(Capability::OtherHosts, op, &peer.to_string()) }
+        if self.fence.contains(&peer) { Ok(()) } else { self.demand(Capability::OtherHosts, op, peer) }
     }
 
     /// Checks capability and fence for talking to `peer`.
     fn admit(&self, capability: Capability, op: &'static str, peer: SocketAddr) -> Result<(), NetError> {
-        self.demand(capability, op, &peer.to_string())?;
+        self.demand(capability, op, peer)?;
         self.check_fence(peer.ip(), op)
     }
 
@@ -174,7 +182,11 @@ impl Broker {
             let slot = broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await;
             let count = warrant.open_socket("connect", peer, Some(slot))?;
             broker.governor.pass().await;
-            let inner = broker.network.transport.connect(peer, options).await?;
+            let warm = warrant.warm.take(peer, broker.clock().now()).filter(|_| options.bind.is_none());
+            let inner = match warm {
+                Some(stream) => stream,
+                None => broker.network.transport.connect(peer, options).await?,
+            };
             let stream = Metered { inner, count, trace: broker.trace.clone() };
             stream.trace("connect", &[]);
             Ok(Box::new(stream) as Box<dyn Stream>)
@@ -222,7 +234,7 @@ impl Broker {
 
     /// Accepts connections for the bearer, who must have declared `listen`.
     pub fn listen(&self, warrant: &Rc<Warrant>, bind: SocketAddr) -> NetFuture<Box<dyn Listener>> {
-        let admitted = warrant.demand(Capability::Listen, "listen", &bind.to_string());
+        let admitted = warrant.demand(Capability::Listen, "listen", bind);
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
             admitted?;
@@ -242,7 +254,7 @@ impl Broker {
 
     /// Names of `addr`, for bearers who declared `dns`.
     pub fn reverse(&self, warrant: &Warrant, addr: IpAddr) -> NetFuture<Vec<String>> {
-        match warrant.demand(Capability::Dns, "reverse", &addr.to_string()) {
+        match warrant.demand(Capability::Dns, "reverse", addr) {
             Ok(()) => self.network.names.reverse(addr),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }

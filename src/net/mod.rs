@@ -11,6 +11,7 @@ pub mod resolver;
 pub mod slots;
 pub mod ssh;
 pub mod tls;
+pub mod warm;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -68,6 +69,8 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin {
     fn local(&self) -> SocketAddr;
     /// The other end.
     fn peer(&self) -> SocketAddr;
+    /// Close as streams do, even if it was opened with [`ConnectOptions::abort_on_close`].
+    fn close_in_order(&mut self) {}
 }
 
 /// A datagram socket.

@@ -39,6 +39,11 @@ pub(super) fn terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Lines for a terminal: as [`terminal`], with line ends left as they are.
+pub fn terminal_lines(text: &str) -> String {
+    text.split('\n').map(terminal).collect::<Vec<_>>().join("\n")
+}
+
 /// One field of a grepable line: a line for a terminal in which `/` separates fields and so becomes `|`.
 pub(super) fn grepable(text: &str) -> String {
     terminal(text).replace('/', "|")

@@ -20,6 +20,7 @@ mod text;
 use std::fmt;
 use std::io::{self, Write};
 
+pub use escape::terminal_lines;
 pub use fold::fold;
 pub use grepable::Grepable;
 pub use jsonl::{JsonLines, SCHEMA_VERSION};

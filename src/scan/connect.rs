@@ -12,6 +12,7 @@ use futures_lite::future::{poll_once, yield_now};
 
 use crate::model::{NetError, NetErrorKind, PortState, Reason, Timestamp};
 use crate::net::broker::Governor;
+use crate::net::warm::WarmStreams;
 use crate::net::{ConnectOptions, Network};
 use crate::runtime::Spawner;
 
@@ -31,6 +32,8 @@ pub struct Pace {
     pub total: usize,
     /// Pause between two probes of one host.
     pub delay: Duration,
+    /// Keep connections open for scripts.
+    pub keep_open: bool,
     /// Rate over everything.
     pub governor: Governor,
     /// Probes in flight now.
@@ -44,6 +47,8 @@ pub struct Findings {
     pub ports: Vec<(u16, PortState, Reason)>,
     /// Smoothed round-trip time.
     pub srtt: Option<Duration>,
+    /// Connections still open, for scripts.
+    pub warm: WarmStreams,
     /// Ports this machine could not probe, with the last reason.
     pub failed: Option<(usize, NetError)>,
 }
@@ -191,14 +196,19 @@ impl Scan {
         let mut tries_left = self.pace.retries;
         loop {
             let started = self.network.clock.now();
-            let result = self.network.transport.connect(peer, options).await.map(drop);
+            let result = self.network.transport.connect(peer, options).await;
             let silent = matches!(&result, Err(error) if error.kind == NetErrorKind::Timeout);
             if silent && tries_left > 0 {
                 tries_left -= 1;
                 continue;
             }
-            let rtt = self.network.clock.now().since(started);
-            return self.record(port, result, rtt);
+            let now = self.network.clock.now();
+            let result = result.map(|stream| {
+                if self.pace.keep_open {
+                    self.findings.borrow().warm.keep(peer, stream, now);
+                }
+            });
+            return self.record(port, result, now.since(started));
         }
     }
 
@@ -224,7 +234,8 @@ fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reason), NetErro
     let Err(error) = result else { return Ok((PortState::Open, Reason::SynAck)) };
     match error.kind {
         NetErrorKind::Refused => Ok((PortState::Closed, Reason::ConnRefused)),
-        NetErrorKind::Reset | NetErrorKind::Closed => Ok((PortState::Closed, Reason::Reset)),
+        // Linux calls a reset of the SYN a refusal; this one came after the handshake, from a server that hung up.
+        NetErrorKind::Reset | NetErrorKind::Closed => Ok((PortState::Open, Reason::SynAck)),
         NetErrorKind::Timeout => Ok((PortState::Filtered, Reason::NoResponse)),
         NetErrorKind::Unreachable if error.detail.contains("network") => Ok((PortState::Filtered, Reason::NetUnreach)),
         NetErrorKind::Unreachable => Ok((PortState::Filtered, Reason::HostUnreach)),

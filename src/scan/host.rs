@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::connect::{ConnectScan, Findings, Pace};
 use crate::model::{Host, HostState, Port, PortState, Protocol, Reason, Service, Target, Timestamp};
 use crate::net::Network;
+use crate::net::warm::WarmStreams;
 use crate::runtime::Spawner;
 use crate::target::services;
 
 /// The scripts of one host: takes what was found so far and returns it with their results.
 pub trait ScriptStage {
-    /// Runs host and port rules on `host`, stopping them at `deadline`. The ports are sorted and not yet folded.
-    fn run(&self, host: Host, deadline: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>>;
+    /// Runs host and port rules on `host`, stopping them at `deadline`. `warm` holds connections the scan left open.
+    fn run(&self, host: Host, warm: WarmStreams, deadline: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>>;
 }
 
 /// What is done to each host; shared by all of them.
@@ -63,7 +64,7 @@ impl HostPlan {
         let (findings, unprobed) = self.scan_ports(&target, deadline).await;
         let in_time = deadline.is_none_or(|deadline| clock.now() < deadline);
         let trouble = findings.failed.as_ref().map(|(count, error)| format!("{count} ports not probed: {error}"));
-        let probed = findings.ports.len();
+        let (probed, warm) = (findings.ports.len(), findings.warm.clone());
         let failed = findings.failed.as_ref().map_or(0, |(count, _)| *count);
         let mut host = self.describe(target, findings, started);
         host.timed_out = !in_time;
@@ -71,7 +72,7 @@ impl HostPlan {
             if self.reverse_names {
                 host.names = self.names(&host, deadline).await;
             }
-            host = self.scripts.run(host, deadline).await;
+            host = self.scripts.run(host, warm, deadline).await;
             host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
         }
         host.ended = clock.now();

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use rhai::{AST, Engine};
 
 use super::diagnostic;
+use super::entry::{self, Entry};
 use super::header::{self, Header};
 use crate::model::nearest::suggestion;
 
@@ -23,6 +24,8 @@ pub struct Script {
     pub source: Rc<str>,
     /// The compiled form.
     pub ast: Rc<AST>,
+    /// Rules and action.
+    pub(super) entries: BTreeMap<&'static str, Entry>,
     /// It has imports or constants of its own, which must be evaluated before a function runs.
     pub has_top_level: bool,
 }
@@ -39,7 +42,9 @@ impl Script {
         let header = header::read(&ast, &doc)
             .map_err(|error| diagnostic::render(&error.message, path, &source, error.position, &[]))?;
         let has_top_level = header::has_more_than_header(&ast);
-        Ok(Script { id: id.to_owned(), path: path.to_owned(), header, source, ast: Rc::new(ast), has_top_level })
+        let entries = entry::entries(&ast);
+        let (id, path) = (id.to_owned(), path.to_owned());
+        Ok(Script { id, path, header, source, ast: Rc::new(ast), entries, has_top_level })
     }
 
     /// One line of its description.

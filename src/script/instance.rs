@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
 use super::arguments::{Arguments, LibraryArgument};
 use super::callback::Callback;
@@ -185,8 +185,8 @@ pub(super) fn run(engine: &Engine, context: &Rc<Context>, first: Resume) -> Ran 
         return Ran::Error(stop.into_error()); // ended before its first turn
     }
     let job = &context.job;
-    if let (true, Some(Rule::Function(arity))) = (job.ask, job.script.header.rules.get(&job.rule)) {
-        match call(engine, context, job.rule.name(), *arity).map(|answer| (answer.as_bool(), answer)) {
+    if let (true, Some(Rule::Function(_))) = (job.ask, job.script.header.rules.get(&job.rule)) {
+        match call(engine, context, job.rule.name()).map(|answer| (answer.as_bool(), answer)) {
             Ok((Ok(true), _)) => {}
             Ok((Ok(false), _)) => return Ran::RuleFalse,
             Ok((_, answer)) if answer.is_unit() => return Ran::RuleFalse,
@@ -197,19 +197,17 @@ pub(super) fn run(engine: &Engine, context: &Rc<Context>, first: Resume) -> Ran 
             Err(error) => return Ran::Error(error),
         }
     }
-    match call(engine, context, "action", job.script.header.action_arity) {
+    match call(engine, context, "action") {
         Ok(value) => Ran::Value(value),
         Err(error) => Ran::Error(error),
     }
 }
 
-fn call(engine: &Engine, context: &Rc<Context>, name: &str, arity: usize) -> Result<Dynamic, Box<EvalAltResult>> {
+fn call(engine: &Engine, context: &Rc<Context>, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
     let job = &context.job;
-    // A script with several rules has one action: where its rule knows no host or port, the action gets unit.
-    let missing = std::iter::repeat_n(Dynamic::UNIT, arity);
-    let arguments: Vec<Dynamic> = job.arguments.iter().cloned().chain(missing).take(arity).collect();
-    // Constants and imports of the file are made anew for each call, as every instance has its own; most have none.
-    let options =
-        CallFnOptions::new().eval_ast(job.script.has_top_level).rewind_scope(true).with_tag(Tag(Rc::clone(context)));
-    engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &job.script.ast, name, arguments)
+    let Some(entry) = job.script.entries.get(name) else {
+        return Err(Box::new(EvalAltResult::ErrorFunctionNotFound(name.to_owned(), Position::NONE)));
+    };
+    let tag = Dynamic::from(Tag(Rc::clone(context)));
+    entry.call(engine, &job.script.ast, job.script.has_top_level, &job.arguments, tag)
 }

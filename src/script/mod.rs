@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod coroutine;
 pub mod diagnostic;
 pub mod engine;
+pub mod entry;
 pub mod header;
 pub mod instance;
 pub mod nested;

@@ -130,6 +130,11 @@ impl RuleIndex {
         }
     }
 
+    /// Whether no script was selected.
+    pub fn is_empty(&self) -> bool {
+        self.by_kind.is_empty() && self.data.is_empty()
+    }
+
     /// Scripts with a rule of this kind (not port rules given as data).
     pub fn of_kind(&self, kind: RuleKind) -> &[Candidate] {
         self.by_kind.get(&kind).map_or(&[], Vec::as_slice)

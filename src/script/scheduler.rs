@@ -4,6 +4,8 @@
 //! *Running* is FIFO, each resumed once a turn. *Waiting* is a map, left only through the instance's own waker or a
 //! stop. There is no tick: a wake-up is acted on in the same turn of the loop.
 
+mod ending;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -16,12 +18,14 @@ use std::time::Duration;
 
 use rhai::{Array, Dynamic, Engine};
 
+use ending::plain_failure;
+
 use super::callback::Callback;
 use super::coroutine::{self, Fiber, Progress, Request, Resume, Stop};
-use super::diagnostic::{self, Sources};
+use super::diagnostic;
 use super::instance::{self, Context, Job, Ran, Shared};
-use super::worker::{self, ThreadId, ThreadState, Worker};
-use crate::model::{Failure, FailureKind, ScriptOutcome, ScriptResult, Timestamp, Value};
+use super::worker::{ThreadId, ThreadState, Worker};
+use crate::model::{FailureKind, ScriptOutcome, ScriptResult, Timestamp, Value};
 use crate::runtime::locks::Locks;
 use crate::runtime::{Clock, memory};
 
@@ -503,158 +507,6 @@ impl Inner {
         overdue.filter_map(|(_, id)| waiting.get(id)).for_each(|instance| instance.waker.wake_by_ref());
     }
 
-    fn finish(self: &Rc<Self>, instance: Instance, ran: Ran) {
-        if let Role::Worker(worker) = &instance.role {
-            let worker = worker.clone();
-            match ran {
-                Ran::Value(value) => worker.complete(ThreadState::Done, Ok(value)),
-                Ran::RuleFalse => worker.complete(ThreadState::Done, Ok(Dynamic::UNIT)),
-                Ran::Error(error) => {
-                    let (state, thrown) = worker::ending(*error);
-                    worker.complete(state, Err(thrown));
-                }
-            }
-            return self.bury(&instance);
-        }
-        let path = instance.context.job.script.path.clone();
-        match ran {
-            Ran::RuleFalse => self.end(instance, ScriptOutcome::RuleFalse, Value::Unit, None),
-            Ran::Value(value) => {
-                let output = (self.setup.convert)(&value);
-                let limit = self.setup.shared.limits.output;
-                if output.weight() <= limit {
-                    return self.end(instance, ScriptOutcome::Done, output, None);
-                }
-                let message = format!("its output is larger than {limit} bytes (--script-max-output)");
-                let failure = plain_failure(FailureKind::Limit, "output", message);
-                self.end(instance, ScriptOutcome::OverBudget, Value::Unit, Some(failure));
-            }
-            Ran::Error(error) => {
-                let sources: Sources<'_> = &*self.setup.sources;
-                let (outcome, failure) = diagnostic::classify(*error, &path, sources);
-                self.end(instance, outcome, Value::Unit, Some(failure));
-            }
-        }
-    }
-
-    /// What every ending of a thread brings with it: its workers end, its locks are free, its place is free.
-    fn bury(&self, instance: &Instance) {
-        self.deadlines.borrow_mut().remove(&(instance.deadline, instance.id));
-        self.threads.set(self.threads.get() - 1);
-        let children = instance.context.children.borrow_mut().remove(&instance.id).unwrap_or_default();
-        for child in &children {
-            child.stop(Stop::Cancelled);
-        }
-        if let Role::Worker(_) = instance.role {
-            instance.context.workers.set(instance.context.workers.get() - 1);
-        }
-        self.locks.forget(instance.id);
-    }
-
-    fn end(self: &Rc<Self>, instance: Instance, outcome: ScriptOutcome, output: Value, failure: Option<Failure>) {
-        self.bury(&instance);
-        // A script that ended early leaves what it said so far, marked by its outcome.
-        let so_far = instance.context.output_so_far.take();
-        let output = match so_far.filter(|_| output.is_unit() && outcome != ScriptOutcome::RuleFalse) {
-            Some(so_far) => (self.setup.convert)(&so_far),
-            None => output,
-        };
-        let fits = output.weight() <= self.setup.shared.limits.output;
-        let output = if fits { output } else { Value::Unit };
-        let record = self.record(&instance.context, outcome, output, failure);
-        let Instance { context, role, .. } = instance;
-        match role {
-            Role::Worker(worker) => {
-                let message = record.failure.map(|failure| failure.message).unwrap_or_default();
-                worker.complete(ThreadState::Failed, Err(worker::fault("script", &message)));
-            }
-            Role::Base(sink) => {
-                context.base_state.set(match outcome {
-                    ScriptOutcome::Done | ScriptOutcome::RuleFalse => ThreadState::Done,
-                    ScriptOutcome::TimedOut => ThreadState::TimedOut,
-                    ScriptOutcome::Cancelled | ScriptOutcome::Skipped => ThreadState::Cancelled,
-                    ScriptOutcome::Failed | ScriptOutcome::OverBudget => ThreadState::Failed,
-                });
-                self.close(context, sink, Box::new(record));
-            }
-            // A close handler that fails changes nothing in what the script was recorded to have done.
-            Role::Closing(sink, record) => {
-                self.alive.set(self.alive.get() - 1);
-                sink(*record);
-            }
-        }
-    }
-
-    /// Runs the close handlers, then hands in the record.
-    fn close(self: &Rc<Self>, context: Rc<Context>, sink: Sink, record: Box<ScriptResult>) {
-        let handlers = context.on_close.take();
-        if handlers.is_empty() {
-            self.alive.set(self.alive.get() - 1);
-            return sink(*record);
-        }
-        let engine = Rc::clone(&self.setup.engine);
-        let run = move |first| {
-            if let Resume::Stop(stop) = first {
-                return Ran::Error(stop.into_error());
-            }
-            for handler in handlers.into_iter().rev() {
-                // Each handler has its own chance; only a stop ends them all.
-                if let Err(error) = handler.call(&engine, Array::new())
-                    && !error.is_catchable()
-                {
-                    return Ran::Error(error);
-                }
-            }
-            Ran::Value(Dynamic::UNIT)
-        };
-        let Ok(fiber) = Fiber::new(run) else {
-            self.alive.set(self.alive.get() - 1);
-            return sink(*record);
-        };
-        context.operations.set(0);
-        let deadline = self.setup.clock.now().plus(CLOSING_TIME);
-        let id = self.new_id();
-        self.enlist(id, context, Group::default(), deadline, fiber, |_| Role::Closing(sink, record));
-    }
-
-    fn record(
-        &self,
-        context: &Context,
-        outcome: ScriptOutcome,
-        output: Value,
-        failure: Option<Failure>,
-    ) -> ScriptResult {
-        ScriptResult {
-            id: context.job.script.id.clone(),
-            rule: context.job.rule,
-            outcome,
-            started: context.started,
-            duration: self.setup.clock.now().since(context.started),
-            sent: context.job.usage.sent.get(),
-            received: context.job.usage.received.get(),
-            output,
-            failure,
-        }
-    }
-
-    fn never_started(&self, job: &Job, stop: Stop) -> ScriptResult {
-        let (outcome, message) = match stop {
-            Stop::Cancelled => (ScriptOutcome::Cancelled, "the run was interrupted before it started"),
-            _ => (ScriptOutcome::Skipped, "the host's time was up before it started"),
-        };
-        ScriptResult {
-            id: job.script.id.clone(),
-            rule: job.rule,
-            outcome,
-            started: self.setup.clock.now(),
-            duration: Duration::ZERO,
-            sent: 0,
-            received: 0,
-            output: Value::Unit,
-            failure: Some(plain_failure(FailureKind::Limit, "not-started", message.to_owned())),
-        }
-    }
-
     /// Resolves when there is something to do: a wake-up, a new job, a deadline.
     async fn wait_for_work(&self) {
         let earliest = self.deadlines.borrow().first().map(|(deadline, _)| *deadline);
@@ -672,8 +524,4 @@ impl Inner {
         })
         .await;
     }
-}
-
-fn plain_failure(kind: FailureKind, class: &str, message: String) -> Failure {
-    Failure { kind, class: class.to_owned(), message, position: None, diagnostic: String::new() }
 }

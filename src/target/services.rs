@@ -22,14 +22,18 @@ pub struct Entry {
 /// The name of a port: the preferred one where several are registered. About 14 steps, no allocation.
 pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
     let wanted = (port, protocol);
+    // Bytes, since every open port of every host is looked up here and lines are short.
+    let is_newline = |byte: &u8| *byte == b'\n';
     // `low` and `high` are always at the beginning of a line, or at the end.
     let (mut low, mut high) = (0, TABLE.len());
     while low < high {
         let middle = low + (high - low) / 2;
-        let start = TABLE.get(low..middle)?.rfind('\n').map_or(low, |newline| low + newline + 1);
-        let line = TABLE.get(start..)?.split('\n').next()?;
+        let before = TABLE.as_bytes().get(low..middle)?;
+        let start = before.iter().rposition(is_newline).map_or(low, |newline| low + newline + 1);
+        let after = TABLE.as_bytes().get(start..)?;
+        let line = after.get(..after.iter().position(is_newline).unwrap_or(after.len()))?;
         // The comment at the top comes before everything.
-        if entry(line).is_none_or(|entry| (entry.port, entry.protocol) < wanted) {
+        if port_of(line).is_none_or(|found| found < port || (found == port && protocol_of(line) < Some(protocol))) {
             low = start + line.len() + 1;
         } else {
             high = start;
@@ -47,6 +51,19 @@ pub fn ports(name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
 /// The whole table, by port and protocol; several names of one port follow each other, the preferred one first.
 pub fn entries() -> impl Iterator<Item = Entry> {
     TABLE.lines().filter_map(entry)
+}
+
+/// The second field of a line; none in a comment.
+fn port_of(line: &[u8]) -> Option<u16> {
+    let from = line.iter().position(|byte| *byte == b'\t')? + 1;
+    let mut digits = line.get(from..)?.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.try_fold(0u16, |port, digit| port.checked_mul(10)?.checked_add(u16::from(digit - b'0')))
+}
+
+/// The third field of a line.
+fn protocol_of(line: &[u8]) -> Option<Protocol> {
+    let field = line.rsplit(|byte| *byte == b'\t').next()?;
+    Protocol::parse(str::from_utf8(field).ok()?)
 }
 
 fn entry(line: &'static str) -> Option<Entry> {

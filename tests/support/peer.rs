@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
@@ -18,6 +18,8 @@ const ENDLESS: usize = 256 << 20;
 const TRICKLE: Duration = Duration::from_millis(100);
 /// Bytes of a trickle.
 const MAX_TRICKLE: usize = 1200;
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest request read.
 const MAX_REQUEST: usize = 64 << 10;
 
@@ -26,8 +28,8 @@ pub struct Peer {
     address: SocketAddr,
     state: Arc<State>,
     thread: Option<JoinHandle<()>>,
-    /// Keeps the port of a peer that refuses.
-    bound: Option<Socket>,
+    /// Sockets of peers that never accept.
+    held: Vec<Socket>,
 }
 
 /// What the threads of one peer share.
@@ -133,7 +135,7 @@ impl Peer {
             }
             threads.into_iter().for_each(|thread| drop(thread.join()));
         });
-        Peer { address, state, thread: Some(thread), bound: None }
+        Peer { address, state, thread: Some(thread), held: Vec::new() }
     }
 
     /// Reads a request, then answers with `answer` and closes.
@@ -163,12 +165,29 @@ impl Peer {
         })
     }
 
+    /// Takes no connection and refuses none: its queue is full, so what further ones send is dropped.
+    pub fn saturated() -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(place::address(), 0).into()).expect("a free port on loopback");
+        socket.listen(0).expect("it is bound");
+        let address = socket.local_addr().ok().and_then(|addr| addr.as_socket()).expect("it is bound");
+        // A queue of none holds one; the others wait for ever.
+        let fillers = (0..3).map(|_| {
+            let filler = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            filler.set_nonblocking(true).expect("it is open");
+            let _ = filler.connect(&address.into());
+            filler
+        });
+        let held = fillers.chain([socket]).collect();
+        Peer { address, state: Arc::default(), thread: None, held }
+    }
+
     /// Refuses: the port is taken, but nobody listens.
     pub fn refusing() -> Peer {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::new(place::address(), 0).into()).expect("a free port on loopback");
         let address = socket.local_addr().ok().and_then(|addr| addr.as_socket()).expect("it is bound");
-        Peer { address, state: Arc::default(), thread: None, bound: Some(socket) }
+        Peer { address, state: Arc::default(), thread: None, held: vec![socket] }
     }
 
     /// Resets every connection as soon as the request is there, or at once if `at_once`.
@@ -229,6 +248,15 @@ impl Peer {
         self.address.ip().to_string()
     }
 
+    /// Waits until that many connections have been accepted.
+    pub fn wait_for_connections(&self, count: usize) {
+        let end = Instant::now() + PATIENCE;
+        while self.accepted() < count {
+            assert!(Instant::now() < end, "{} of {count} connections came", self.accepted());
+            thread::yield_now();
+        }
+    }
+
     /// Connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.state.accepted.load(Ordering::SeqCst)
@@ -237,7 +265,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        self.bound = None;
+        self.held.clear();
         self.state.stop();
         let Some(thread) = self.thread.take() else { return };
         // Wakes the thread out of accept.

@@ -1,8 +1,10 @@
 //! Addresses and ports of loopback that no other test uses.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An address of 127/8 for the caller alone. Connections come from 127.0.0.1, so no source port is ever in the way.
 pub fn address() -> IpAddr {
@@ -33,4 +35,45 @@ pub fn port() -> u16 {
 /// The ports of `addr` that take a connection now: those of servers that were there before the test.
 pub fn open_ports(addr: IpAddr, ports: RangeInclusive<u16>) -> Vec<u16> {
     ports.filter(|port| TcpStream::connect(SocketAddr::new(addr, *port)).is_ok()).collect()
+}
+
+/// Tests with servers on every address hold it shared, tests that must know every open port alone.
+static WILDCARDS: RwLock<()> = RwLock::new(());
+
+/// While it lives, a server may listen on every address.
+pub fn with_wildcard_server() -> RwLockReadGuard<'static, ()> {
+    WILDCARDS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it lives, no test of this process has a server on every address.
+pub fn without_wildcard_servers() -> RwLockWriteGuard<'static, ()> {
+    WILDCARDS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The TCP ports somebody listens on at `addr` or at every address, by the kernel's own list.
+pub fn listening(addr: IpAddr) -> BTreeSet<u16> {
+    const LISTEN: &str = "0A";
+    let mut ports = BTreeSet::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        for fields in text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()) {
+            let (Some(local), Some(&LISTEN)) = (fields.get(1), fields.get(3)) else { continue };
+            let Some((at, port)) = local.split_once(':') else { continue };
+            let everywhere = at.bytes().all(|digit| digit == b'0');
+            if everywhere || at.eq_ignore_ascii_case(&kernel_hex(addr)) {
+                ports.extend(u16::from_str_radix(port, 16).ok());
+            }
+        }
+    }
+    ports
+}
+
+/// An address as the kernel's tables write it: words of four bytes, each in the machine's order.
+fn kernel_hex(addr: IpAddr) -> String {
+    let octets = match addr {
+        IpAddr::V4(addr) => addr.octets().to_vec(),
+        IpAddr::V6(addr) => addr.octets().to_vec(),
+    };
+    let words = octets.chunks_exact(4).filter_map(|word| word.try_into().ok()).map(u32::from_ne_bytes);
+    words.map(|word| format!("{word:08X}")).collect()
 }

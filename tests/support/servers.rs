@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::RwLockReadGuard;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Its files.
     pub dir: Dir,
+    /// Held by a server on every address.
+    wildcard: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl Server {
@@ -32,7 +35,7 @@ impl Server {
         command.env("PATH", format!("{path}:/usr/sbin:/sbin")).stderr(Stdio::piped());
         match command.spawn() {
             Ok(child) => {
-                let mut server = Server { child, address, dir };
+                let mut server = Server { child, address, dir, wildcard: None };
                 server.wait_until_ready(program);
                 Some(server)
             }
@@ -89,7 +92,10 @@ pub fn nginx(locations: &str) -> Option<Server> {
 
 /// nginx on every address of 127/8.
 pub fn nginx_everywhere(locations: &str) -> Option<Server> {
-    nginx_on(Ipv4Addr::UNSPECIFIED.into(), locations)
+    let wildcard = place::with_wildcard_server();
+    let mut server = nginx_on(Ipv4Addr::UNSPECIFIED.into(), locations)?;
+    server.wildcard = Some(wildcard);
+    Some(server)
 }
 
 /// nginx on `ip`: one process, no daemon, `www/` in its folder as its root.

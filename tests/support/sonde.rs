@@ -137,6 +137,14 @@ impl Running {
         }
     }
 
+    /// Waits until `seen` holds of its stderr so far.
+    pub fn wait_for_errors(&mut self, what: &str, seen: impl Fn(&str) -> bool) {
+        while !seen(&String::from_utf8_lossy(&self.stderr)) {
+            self.take_chunk();
+            assert!(!self.is_closed, "{}: ended without {what}\n{}", self.shown, self.so_far());
+        }
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         // Not yet waited for, so the id is still this child's.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::rc::Rc;
 
 use super::{Origin, Request, Response};
@@ -20,6 +21,19 @@ pub(super) struct Key {
     pub decode: bool,
 }
 
+/// A key with its hash. A request goes through seven lookups on its way and has two dozen fields: they are hashed once.
+#[derive(PartialEq, Eq)]
+struct Hashed {
+    hash: u64,
+    key: Key,
+}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
 /// Answers of the run, bounded in bytes; the least recently used go first. Clones share it.
 #[derive(Clone)]
 pub struct Cache(Rc<RefCell<Store>>);
@@ -29,9 +43,10 @@ struct Store {
     held: usize,
     /// Counts uses, to order entries by.
     uses: u64,
-    entries: HashMap<Rc<Key>, Entry>,
-    by_use: BTreeMap<u64, Rc<Key>>,
-    flights: HashMap<Rc<Key>, Rc<Flight>>,
+    hashing: RandomState,
+    entries: HashMap<Rc<Hashed>, Entry>,
+    by_use: BTreeMap<u64, Rc<Hashed>>,
+    flights: HashMap<Rc<Hashed>, Rc<Flight>>,
 }
 
 struct Entry {
@@ -64,7 +79,7 @@ pub(super) struct Lead {
 /// Membership in a flight; the last one out removes it.
 struct Seat {
     cache: Cache,
-    key: Rc<Key>,
+    key: Rc<Hashed>,
     flight: Rc<Flight>,
 }
 
@@ -81,6 +96,7 @@ impl Cache {
             limit,
             held: 0,
             uses: 0,
+            hashing: RandomState::new(),
             entries: HashMap::new(),
             by_use: BTreeMap::new(),
             flights: HashMap::new(),
@@ -104,6 +120,7 @@ impl Cache {
 
     /// The stored answer, the one somebody is just fetching, or the duty to fetch it.
     pub(super) async fn turn(&self, key: Key) -> Turn {
+        let key = Hashed { hash: self.0.borrow().hashing.hash_one(&key), key };
         if let Some(response) = self.0.borrow_mut().get(&key) {
             return Turn::Answered(Ok(response));
         }
@@ -116,7 +133,7 @@ impl Cache {
         }
     }
 
-    fn join(&self, key: Key) -> Seat {
+    fn join(&self, key: Hashed) -> Seat {
         let mut store = self.0.borrow_mut();
         let known = store.flights.get_key_value(&key).map(|(key, flight)| (Rc::clone(key), Rc::clone(flight)));
         let (key, flight) = known.unwrap_or_else(|| {
@@ -156,7 +173,7 @@ impl Drop for Seat {
 }
 
 impl Store {
-    fn get(&mut self, key: &Key) -> Option<Response> {
+    fn get(&mut self, key: &Hashed) -> Option<Response> {
         let entry = self.entries.get_mut(key)?;
         self.uses += 1;
         let shared = self.by_use.remove(&entry.used)?;
@@ -165,8 +182,8 @@ impl Store {
         Some(entry.response.clone())
     }
 
-    fn insert(&mut self, key: &Rc<Key>, response: &Response) {
-        let weight = response.weight() + 256 + key.request.path.len();
+    fn insert(&mut self, key: &Rc<Hashed>, response: &Response) {
+        let weight = response.weight() + 256 + key.key.request.path.len();
         if weight > self.limit / 4 {
             return; // one page must not push out all others
         }
@@ -182,7 +199,7 @@ impl Store {
         self.entries.insert(Rc::clone(key), Entry { response: response.clone(), weight, used: self.uses });
     }
 
-    fn remove(&mut self, key: &Key) {
+    fn remove(&mut self, key: &Hashed) {
         if let Some(entry) = self.entries.remove(key) {
             self.held -= entry.weight;
             self.by_use.remove(&entry.used);

@@ -57,23 +57,26 @@ impl Headers {
 
     /// Name and value of each field, in the order received.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields().map(|(name, value)| (str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    /// The same with names as bytes, for lookups: most compare many names and keep one.
+    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let fields = self.0.as_deref();
         fields.into_iter().flat_map(|all| {
-            all.places.iter().map(|(name, value)| {
-                let name = all.clean.get(name.clone()).unwrap_or_default();
-                (str::from_utf8(name).unwrap_or_default(), all.clean.get(value.clone()).unwrap_or_default())
-            })
+            let bytes = |range: &Range<usize>| all.clean.get(range.clone()).unwrap_or_default();
+            all.places.iter().map(move |(name, value)| (bytes(name), bytes(value)))
         })
     }
 
     /// Values of all fields of that name, ignoring case.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.fields().filter(move |(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// The first value of that name, ignoring case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// The first value of that name as text; what is not UTF-8 is replaced.

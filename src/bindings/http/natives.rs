@@ -11,6 +11,7 @@ use super::{Auth, Client, Options, Origin, Redirects, Request, Response, Version
 use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, net_error, script_error};
 use crate::bindings::host::PortValue;
+use crate::bindings::located;
 use crate::bindings::reach::{
     AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, flag, port_number, seconds, wait_net,
 };
@@ -76,7 +77,7 @@ fn defaults(context: &Context, reach: &Reach) -> Fallible<(Options, Option<Strin
 /// Registers the module and the response type.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(super::fields::module().into());
-    let module: Module = exported_module!(natives);
+    let module: Module = located::module(&natives::RHAI_MANIFEST, exported_module!(natives));
     engine.register_static_module("http", module.into());
 }
 
@@ -306,7 +307,7 @@ fn pipeline_with(
 ///
 /// A response has `status`, `reason`, `version`, `header(name)`, `headers`, `raw_headers`, `body` (BLOB), `url`,
 /// `locations`, `stopped`, `ssl`, `truncated`, `cookies`.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// Fetches a path. Errors: those of `net::connect`, `tls`, `timeout`, `closed`, `reset`, `protocol`. Suspends.
     ///

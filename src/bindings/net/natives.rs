@@ -9,6 +9,7 @@ use super::Socket;
 use super::socket::Acceptor;
 use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::located;
 use crate::bindings::reach::{
     AnyHost, AnyPort, Peer, Reach, Seconds, bytes_of, check_options, flag, port_number, seconds, wait_net,
 };
@@ -21,7 +22,7 @@ const DEFAULT_LIMIT: i64 = 1 << 20;
 
 /// The static module `net`.
 pub fn module() -> Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 fn address_map(addr: SocketAddr) -> Map {
@@ -100,7 +101,7 @@ fn lines(wanted: usize) -> impl FnMut(&[u8]) -> Option<usize> {
 }
 
 /// Streams, datagrams, listeners and names. Peers other than the script's own host take the capability `other-hosts`.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// A TCP stream or a UDP socket. What is done with it may suspend, so it has functions (`net::send(sock, …)`) and no
     /// methods. It closes when the script ends.

@@ -6,10 +6,11 @@ use rhai::plugin::{export_module, exported_module};
 
 use crate::bindings::data::{Data, view};
 use crate::bindings::fault::{Fallible, PROTOCOL, script_error};
+use crate::bindings::located;
 
 /// The static module `base64`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// Decodes with or without padding and line ends, as mail and web servers send it.
@@ -20,7 +21,7 @@ fn decoded(op: &str, text: &Data, encoding: &Encoding) -> Fallible<Blob> {
 }
 
 /// Base64 (RFC 4648) in the usual and in the URL-safe alphabet.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The usual alphabet, with padding.
     ///

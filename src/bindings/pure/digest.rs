@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::bindings::data::{Data, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::located;
 
 /// The static module `digest`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// The digests by the names scripts use.
@@ -67,7 +68,7 @@ impl Algorithm {
 }
 
 /// Digests and checksums. Algorithms are named `md5`, `sha1`, `sha256`, `sha384`, `sha512`; results are BLOBs.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The MD5 digest (RFC 1321), 16 bytes.
     ///

@@ -6,14 +6,15 @@ use rhai::plugin::{export_module, exported_module};
 
 use crate::bindings::data::{Data, MAX_RESULT, fits, view};
 use crate::bindings::fault::{Fallible, PROTOCOL, script_error};
+use crate::bindings::located;
 
 /// The static module `hex`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// Bytes as hexadecimal digits and back.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// Two lower-case digits per byte.
     ///

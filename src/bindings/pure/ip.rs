@@ -9,10 +9,11 @@ use rhai::{Blob, Dynamic, INT};
 
 use crate::bindings::data::{Data, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
+use crate::bindings::located;
 
 /// The static module `ip`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 fn address(op: &str, text: &str) -> Fallible<IpAddr> {
@@ -70,7 +71,7 @@ fn reverse(address: IpAddr) -> String {
 }
 
 /// IP addresses as text, IPv4 and IPv6 alike, without zones. What is not an address is an error `argument`.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The address in its usual short form.
     ///

@@ -6,6 +6,7 @@ use serde_json::{Number, Value as Json};
 
 use crate::bindings::data::{Data, fits, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, LIMIT, PROTOCOL, script_error};
+use crate::bindings::located;
 use crate::bindings::output::to_value;
 use crate::model::Value;
 
@@ -16,7 +17,7 @@ const MAX_VALUES: usize = 100_000;
 
 /// The static module `json`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// An upper bound of the values in `document`: one, and one more for each separator outside strings.
@@ -75,7 +76,7 @@ fn written(value: &Dynamic, pretty: bool) -> Fallible<String> {
 }
 
 /// JSON (RFC 8259).
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The value of a document: objects come as maps, `null` as `()`, whole numbers as INT where they fit and as FLOAT
     /// otherwise. Malformed text, or nesting deeper than 127, is an error `protocol` with line and column; more than

@@ -9,6 +9,7 @@ use rhai::{Array, Dynamic, INT, ImmutableString, Map, Module};
 
 use crate::bindings::data::{Data, MAX_RESULT, View, fits, index, mismatch, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::located;
 
 /// Bytes of a pattern.
 const MAX_PATTERN: usize = 16 << 10;
@@ -44,7 +45,7 @@ thread_local! {
 
 /// The static module `regex`.
 pub fn module() -> Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
@@ -58,7 +59,7 @@ fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
         .map_err(|error| script_error(ARGUMENT, op, error))
 }
 
-/// The program of `pattern`, compiled at most once while it stays among the last [`CACHED`].
+/// The program of `pattern`, compiled at most once while it stays among the last `CACHED`.
 pub fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
     if let Some(regex) = pattern.read_lock::<Regex>() {
         return Ok(regex.0.clone());
@@ -159,7 +160,7 @@ fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<D
 /// `bytes::slice`), matched text is decoded as UTF-8, lossily. A wrong pattern is an error `argument`. Functions that go
 /// through all matches bound their count times the size of the data by 2 GiB (2000 matches in 1 MiB); more is an error
 /// `limit`: cut the data, or split it by plain text with `text::split` or `bytes::split`.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// A compiled pattern, from `regex::compile`. Every function of the module also takes the pattern as text.
     pub type Regex = crate::bindings::pure::regex::Regex;

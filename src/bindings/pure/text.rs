@@ -5,6 +5,8 @@ use rhai::{Array, Dynamic, INT};
 
 use crate::bindings::data::{Data, MAX_RESULT, fits, index, text, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::located;
+use crate::model::nearest::distance as edits;
 
 /// Parts one call returns.
 const MAX_PARTS: usize = 100_000;
@@ -15,7 +17,7 @@ const MAX_CANDIDATES: usize = 1000;
 
 /// The static module `text`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// `text` with runs of white space as one space and none at the ends.
@@ -28,26 +30,6 @@ pub fn collapsed(text: &str) -> String {
         out.push_str(word);
     }
     out
-}
-
-/// Levenshtein's distance: insertions, deletions and substitutions, in characters.
-fn distance_of(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (above, letter) in a.chars().enumerate() {
-        let mut diagonal = above;
-        let mut left = above + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&b) {
-            let best = (diagonal + usize::from(letter != *other)).min(left + 1).min(*cell + 1);
-            diagonal = *cell;
-            *cell = best;
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = above + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 fn word(op: &str, data: &Data) -> Fallible<String> {
@@ -105,7 +87,7 @@ fn wrapped(text: &str, width: usize) -> String {
 }
 
 /// Text for people. Every function takes a BLOB as well, decoded as UTF-8 with U+FFFD for what is not; results are text.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The text without white space at both ends.
     ///
@@ -304,14 +286,16 @@ mod natives {
         })
     }
 
-    /// Levenshtein's distance: how many characters to insert, remove or exchange. Words of at most 256 characters.
+    /// How many characters to insert, remove or exchange, or neighbours to swap, to make one word of the other. Words of at
+    /// most 256 characters.
     ///
     /// ```rhai
     /// assert_eq(text::distance("kitten", "sitting"), 3);
+    /// assert_eq(text::distance("htpt", "http"), 1);
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn distance(data: &mut Data, other: Data) -> Fallible<INT> {
-        Ok(distance_of(&word("text::distance", data)?, &word("text::distance", &other)?) as INT)
+        Ok(edits(&word("text::distance", data)?, &word("text::distance", &other)?) as INT)
     }
 
     /// The candidate nearest to a word by `distance`, the first among equals; `()` where none is nearer than half the word's
@@ -328,7 +312,7 @@ mod natives {
         let wanted = word(OP, data)?;
         let mut best: Option<(usize, Dynamic)> = None;
         for candidate in candidates {
-            let distance = distance_of(&wanted, &word(OP, &candidate)?);
+            let distance = edits(&wanted, &word(OP, &candidate)?);
             if best.as_ref().is_none_or(|(least, _)| distance < *least) {
                 best = Some((distance, candidate));
             }

@@ -8,6 +8,7 @@ use rhai::plugin::{export_module, exported_module};
 
 use crate::bindings::data::{Data, fits, text};
 use crate::bindings::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
+use crate::bindings::located;
 
 /// Seconds from 1900-01-01, the epoch of RFC 868 and NTP, to 1970-01-01.
 const EPOCH_1900: INT = 2_208_988_800;
@@ -20,7 +21,7 @@ const MAX_DATE: usize = 128;
 
 /// The static module `time`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 fn date_text(op: &str, data: &Data) -> Fallible<String> {
@@ -67,7 +68,7 @@ fn shifted(op: &str, seconds: INT, by: INT) -> Fallible<INT> {
 }
 
 /// Points in time, as INT seconds since 1970-01-01T00:00:00Z. A date a peer sent that is none is an error `protocol`.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The time of a date in any form the other functions know: RFC 3339, or one of HTTP and mail.
     ///

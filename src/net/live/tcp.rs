@@ -41,15 +41,12 @@ pub(super) async fn connect(
         // The kernel connected the socket to its own ephemeral port (simultaneous open): nobody listens there.
         return Err(NetError::new(NetErrorKind::Refused, "connect", peer));
     }
-    Ok(Box::new(LiveStream { io, local, peer, _permit: permit }))
+    Ok(Box::new(LiveStream { io, local, peer, abort_on_close: options.abort_on_close, _permit: permit }))
 }
 
 /// Creates the socket and sends the SYN.
 fn start(peer: SocketAddr, options: ConnectOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(peer), Type::STREAM.nonblocking().cloexec(), None)?;
-    if options.abort_on_close {
-        socket.set_linger(Some(Duration::ZERO))?;
-    }
     if let Some(bind) = options.bind {
         socket.set_reuse_address(true)?;
         socket.bind(&bind.into())?;
@@ -79,7 +76,19 @@ struct LiveStream {
     io: Io,
     local: SocketAddr,
     peer: SocketAddr,
+    abort_on_close: bool,
     _permit: Permit,
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        if self.abort_on_close
+            && let Ok(socket) = self.io.socket()
+        {
+            // Where it cannot be set, the connection closes in order: the peer sees no difference that matters.
+            let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+    }
 }
 
 enum Io {
@@ -165,6 +174,10 @@ impl Stream for LiveStream {
     fn peer(&self) -> SocketAddr {
         self.peer
     }
+
+    fn close_in_order(&mut self) {
+        self.abort_on_close = false;
+    }
 }
 
 /// Accepts connections on `bind`.
@@ -190,7 +203,7 @@ impl Listener for LiveListener {
             let (stream, peer) = accepted.map_err(|error| NetError::from_io(&error, "accept", self.local))?;
             let local = stream.get_ref().local_addr().unwrap_or(self.local);
             let stream: Box<dyn Stream> =
-                Box::new(LiveStream { io: Io::Reactor(stream), local, peer, _permit: permit });
+                Box::new(LiveStream { io: Io::Reactor(stream), local, peer, abort_on_close: false, _permit: permit });
             Ok(stream)
         })
     }

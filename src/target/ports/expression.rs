@@ -7,6 +7,7 @@
 
 use super::{PortBits, PortError};
 use crate::model::Protocol;
+use crate::model::nearest::nearest;
 use crate::target::services;
 
 /// Longest item accepted, in bytes. The longest service names have some thirty.
@@ -229,7 +230,8 @@ impl<'a> Reader<'a> {
 
     fn unknown_name(&self, pattern: &str, protocols: &[Protocol]) -> PortError {
         let of = protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ");
-        let problem = match nearest(pattern, protocols) {
+        let names = services::entries().filter(|entry| protocols.contains(&entry.protocol)).map(|entry| entry.name);
+        let problem = match nearest(pattern, names) {
             Some(name) => format!("no {of} service has this name; did you mean `{name}`?"),
             None => format!("no {of} service has this name; write the port number, or a pattern such as http*"),
         };
@@ -270,40 +272,6 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|c| *c == b'*')
 }
 
-/// The service name most like `wanted`, if one is alike at all.
-fn nearest(wanted: &str, protocols: &[Protocol]) -> Option<&'static str> {
-    // Service names have at most a few dozen characters; nothing longer is a misspelling of one.
-    let allowed = match wanted.len() {
-        0..=2 | 33.. => return None,
-        3..=5 => 1,
-        _ => 2,
-    };
-    let wanted = wanted.to_ascii_lowercase();
-    let names = services::entries().filter(|entry| protocols.contains(&entry.protocol)).map(|entry| entry.name);
-    let near = names.filter(|name| name.len().abs_diff(wanted.len()) <= allowed);
-    let rated = near.map(|name| (distance(wanted.as_bytes(), name.to_ascii_lowercase().as_bytes()), name));
-    rated.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
-}
-
-/// Insertions, deletions and replacements that lead from `a` to `b`.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = *cell;
-            *cell = replaced.min(left + 1).min(*cell + 1);
-            left = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,12 +282,5 @@ mod tests {
         assert!(fits("http*", "http") && fits("HTTP*", "https") && fits("*http*", "www-http"));
         assert!(fits("h??p", "http") && !fits("h?p", "http") && !fits("http", "https"));
         assert!(fits("*a*b", "aXbXab") && !fits("*a*b", "aXbXa") && fits("**", ""));
-    }
-
-    #[test]
-    fn distances() {
-        for (a, b, wanted) in [("http", "http", 0), ("htpp", "http", 1), ("", "abc", 3), ("kitten", "sitting", 3)] {
-            assert_eq!(distance(a.as_bytes(), b.as_bytes()), wanted, "{a} {b}");
-        }
     }
 }

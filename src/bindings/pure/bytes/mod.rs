@@ -16,13 +16,14 @@ use rhai::{
 
 use crate::bindings::data::{Data, MAX_RESULT, fits, index, text, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
+use crate::bindings::located;
 
 /// Values one call of `pack` takes outside an array.
 const MAX_VALUES: usize = 16;
 
 /// The static module `bytes`.
 pub fn module() -> Module {
-    let mut module = exported_module!(natives);
+    let mut module = located::module(&natives::RHAI_MANIFEST, exported_module!(natives));
     // A native has a fixed number of parameters: one registration per count, all documented as one.
     for count in 1..=MAX_VALUES {
         let mut types = vec![TypeId::of::<Dynamic>(); count + 1];
@@ -99,7 +100,7 @@ fn joined(op: &str, parts: &[Dynamic]) -> Fallible<Blob> {
 
 /// Binary data. What comes from the network is a BLOB; every function takes text as well, as its UTF-8 bytes. Offsets and
 /// lengths are in bytes, and reading beyond the end is an error `protocol`, never padding. `for byte in blob` yields INT.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The values of a format (see `pack`) at the start of the data, as an array. Data behind them is ignored. Letters `s`,
     /// `z` and `c` give BLOBs; `Q` above 2^63-1 comes as a negative number with the same bits. Too little data is an error

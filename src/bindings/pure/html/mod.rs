@@ -11,13 +11,14 @@ use rhai::{Array, Dynamic, Map};
 use self::document::{Field, Form, Link};
 use crate::bindings::data::{Data, View, view};
 use crate::bindings::fault::Fallible;
+use crate::bindings::located;
 
 /// Bytes of a page that are looked at.
 const MAX_PAGE: usize = 1 << 20;
 
 /// The static module `html`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 /// The text of a body: as it is, or decoded by the charset it names; cut off behind [`MAX_PAGE`].
@@ -56,7 +57,7 @@ fn form_map(form: Form) -> Dynamic {
 /// What scanners look for in a web page. A body given as BLOB is decoded first: by its byte order mark, its `meta`, else as
 /// UTF-8, else as windows-1252; use `decode` where the header names a charset. Broken pages are read as browsers read them,
 /// never refused; at most the first 1 MiB and 10 000 items count.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The body as text, decoded by its byte order mark, the charset of the header `content_type`, its `meta`, else as UTF-8,
     /// else as windows-1252.

@@ -9,6 +9,7 @@ use rhai::{Array, Blob, Dynamic, INT, Map};
 use self::reference::{Reference, authority};
 use crate::bindings::data::{Data, MAX_RESULT, fits, text, view};
 use crate::bindings::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
+use crate::bindings::located;
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -21,7 +22,7 @@ const MAX_PAIRS: usize = 10_000;
 
 /// The static module `url`.
 pub fn module() -> rhai::Module {
-    exported_module!(natives)
+    located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
 fn url_text(op: &str, data: &Data) -> Fallible<String> {
@@ -104,7 +105,7 @@ fn query(op: &str, pairs: impl Iterator<Item = Fallible<String>>) -> Fallible<St
 
 /// URLs as RFC 3986 cuts them. Parts come exactly as written: nothing is decoded, sorted, lower-cased or removed behind the
 /// script's back, so odd URLs can be sent as they are.
-#[export_module]
+#[export_module(manifest)]
 mod natives {
     /// The parts `#{scheme, user, host, port, path, query, fragment}`. What is absent is `()`, except the path, which may be
     /// empty; the port is an INT; an IPv6 host comes without brackets. A relative reference has no scheme or host. A port

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Starts real servers on loopback, scans them with the shipped scripts, prints the report, stops the servers:
+# demo.sh SONDE. Needs nginx and openssl; no privileges.
+set -euo pipefail
+sonde=$(realpath "$1")
+# shellcheck source=tests/shell/servers.sh
+. "$(dirname "$0")/servers.sh"
+trap stop_servers EXIT
+start_servers
+
+# Nothing listens on the last port.
+ports=$MAIL,$WIKI,$SHOP,$BANK,$(free_port 9999 9998 9997)
+echo
+echo "\$ sonde -n -p $ports --script \"default or banner\" $ADDRESS"
+"$sonde" -n -p "$ports" --script "default or banner" "$ADDRESS"
