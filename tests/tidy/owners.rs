@@ -75,7 +75,8 @@ const OWNED: [Owned; 14] = [
 ];
 
 /// Libraries that only the room they belong to may know.
-const LIBRARIES: [Owned; 5] = [
+const LIBRARIES: [Owned; 6] = [
+    Owned { what: "SSH", signs: &["sunset"], only: &["net/ssh/"] },
     Owned { what: "the script language", signs: &["rhai::"], only: &["script/", "bindings/", "app/scripts.rs"] },
     Owned { what: "coroutines", signs: &["corosensei"], only: &["script/coroutine.rs", "script/overflow.rs"] },
     Owned { what: "TLS libraries", signs: &["rustls", "tls_parser", "x509_parser"], only: &["net/tls/"] },

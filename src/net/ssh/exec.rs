@@ -1,4 +1,7 @@
 //! Runs one command on a server: the protocol is `sunset`, the stream is ours.
+//!
+//! The crate draws its secrets from the operating system, not from the run's seed. That is as it should be where they
+//! protect a login, and it means that these sessions differ from run to run.
 
 use std::fmt;
 
@@ -56,6 +59,8 @@ pub struct Finished {
 pub enum ExecError {
     /// The server does not let this user in with this proof.
     Refused(String),
+    /// The command says more than [`MAX_OUTPUT`].
+    TooLong(String),
     /// All else.
     Net(NetError),
 }
@@ -63,7 +68,7 @@ pub enum ExecError {
 impl fmt::Display for ExecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ExecError::Refused(message) => f.write_str(message),
+            ExecError::Refused(message) | ExecError::TooLong(message) => f.write_str(message),
             ExecError::Net(error) => error.fmt(f),
         }
     }
@@ -78,9 +83,9 @@ impl From<NetError> for ExecError {
 /// Logs in over `stream` and runs `command`. Takes as long as the command does: put a deadline around it.
 ///
 /// # Errors
-/// `Refused` when the server does not let the user in. Of a [`NetError`]: `Protocol` when server and client have no algorithm
-/// in common, when the server breaks the protocol or cannot prove its host key, and when the command says more than
-/// [`MAX_OUTPUT`]; `Closed` when the server hangs up before the command has ended.
+/// `Refused` when the server does not let the user in, `TooLong` when the command says too much. Of a [`NetError`]:
+/// `Protocol` when server and client have no algorithm in common, when the server breaks the protocol or cannot prove its
+/// host key; `Closed` when the server hangs up before the command has ended.
 pub async fn exec(mut stream: Box<dyn Stream>, login: Login, command: &str) -> Result<Finished, ExecError> {
     let peer = stream.peer();
     let io = |error: &std::io::Error| NetError::from_io(error, OP, peer);
@@ -243,7 +248,9 @@ impl Session {
             Failure::Refused => {
                 ExecError::Refused(format!("{OP} {peer}: the server does not let {} in with this proof", self.user))
             }
-            Failure::TooLong => error.because(format!("the command says more than {MAX_OUTPUT} bytes")).into(),
+            Failure::TooLong => {
+                ExecError::TooLong(format!("{OP} {peer}: the command says more than {MAX_OUTPUT} bytes"))
+            }
             Failure::Protocol(cause) => error.because(cause).into(),
         }
     }

@@ -90,7 +90,11 @@ fn bits_of(number: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
+    use crate::net::ssh::wire::Writer;
 
     #[test]
     fn keys_look_as_ssh_keygen_prints_them() {
@@ -138,5 +142,28 @@ mod tests {
     fn a_cut_key_is_refused() {
         assert!(HostKey::parse(b"\0\0\0\x07ssh-rsa\0\0\0\x01").is_err());
         assert!(HostKey::parse(b"").is_err());
+    }
+
+    #[test]
+    fn formats_without_a_number_of_their_own_are_named() {
+        let key =
+            HostKey::parse(&Writer::default().string("ssh-dss").integer(&[1; 128]).finish()).expect("it is a key");
+        assert_eq!((key.name(), key.bits), ("DSA", Some(1017)));
+        let key = HostKey::parse(&Writer::default().string("x@y").finish()).expect("it is a key");
+        assert_eq!((key.name(), key.bits), ("x@y", None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn hostile_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..100), format in 0usize..4) {
+            let name = ["ssh-rsa", "ssh-dss", "ecdsa-sha2-nistp99999999999", "\u{1}"][format];
+            for blob in [bytes.clone(), Writer::default().string(name).bytes(&bytes).finish()] {
+                if let Ok(key) = HostKey::parse(&blob) {
+                    let _ = (key.name(), key.sha256(), key.md5(), key.line());
+                }
+            }
+        }
     }
 }

@@ -68,6 +68,9 @@ pub fn not_ssh(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
 
     #[test]
@@ -100,5 +103,20 @@ mod tests {
         assert_eq!(parse(b"SSH-2.0-x"), Ok(None));
         assert!(parse(&vec![b'x'; MAX_BYTES + 1]).is_err());
         assert!(parse(&b"HTTP\n".repeat(MAX_BYTES)).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(8), failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn hostile_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            for bytes in [bytes.clone(), [b"SSH-", bytes.as_slice(), b"\n"].concat()] {
+                if let Ok(Some((found, used))) = parse(&bytes) {
+                    prop_assert!(used <= bytes.len());
+                    let _ = (found.text(), found.parts(), found.is_version_2());
+                }
+                let _ = not_ssh(&bytes);
+            }
+        }
     }
 }

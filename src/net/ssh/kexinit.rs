@@ -116,6 +116,9 @@ pub fn agree(client: &Algorithms, server: &Algorithms) -> Result<Agreed, String>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
 
     fn lists(exchange: &str, host_key: &str) -> Algorithms {
@@ -147,5 +150,18 @@ mod tests {
         let random = Random::new(Some(1));
         assert_eq!(Algorithms::parse(&written.write(&random)), Ok(written));
         assert!(Algorithms::parse(&[21; 100]).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(6), failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn hostile_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), names in ".{0,300}") {
+            let _ = Algorithms::parse(&[&[KEXINIT], bytes.as_slice()].concat());
+            let writer = (0..10).fold(Writer::message(KEXINIT).bytes(&[0; 16]), |writer, _| writer.string(&names));
+            let read = Algorithms::parse(&writer.bytes(&[1]).finish());
+            let read = read.expect("ten strings and a byte");
+            let _ = agree(&lists("a", "b"), &read);
+        }
     }
 }

@@ -75,3 +75,64 @@ fn read(bytes: &[u8]) -> Result<Result<PrivateKey, String>, Malformed> {
         other => Ok(Err(format!("keys of the kind {other} cannot be used: ssh-ed25519 and ecdsa-sha2-nistp256 can"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+    use crate::net::ssh::wire::Writer;
+
+    /// A key file's content with these fields in its secret part.
+    fn content(cipher: &str, kind: &str, fields: &[&[u8]]) -> Vec<u8> {
+        let secret = Writer::default().number(7).number(7).string(kind);
+        let secret = fields.iter().fold(secret, |secret, field| secret.string(field)).finish();
+        let outer = Writer::default().bytes(MAGIC).string(cipher).string("none").string("").number(1);
+        outer.string("public").string(secret).finish()
+    }
+
+    fn message(content: &[u8]) -> String {
+        let text = format!("{BEGIN}\n{}\n{END}\n", BASE64.encode(content));
+        PrivateKey::parse(&text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn keys_are_read() {
+        let public = sunset::ed25519_dalek::SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes();
+        let pair = [[9; 32], public].concat();
+        assert_eq!(message(&content("none", "ssh-ed25519", &[&public, &pair])), "");
+        for scalar in [vec![1], vec![0x7f; 32], [&[0][..], &[0x80; 32]].concat()] {
+            assert_eq!(message(&content("none", "ecdsa-sha2-nistp256", &[b"nistp256", b"", &scalar])), "");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        assert!(message(&content("aes256-ctr", "ssh-ed25519", &[])).contains("passphrase"));
+        assert!(message(&content("none", "ssh-rsa", &[])).contains("kind ssh-rsa cannot be used"));
+        assert!(message(&content("none", "ssh-ed25519", &[&[1; 32], &[2; 64]])).contains("do not fit"));
+        assert!(message(&content("none", "ssh-ed25519", &[&[1; 32]])).contains("ends too early"));
+        assert!(message(&content("none", "ecdsa-sha2-nistp256", &[b"nistp256", b"", &[0]])).contains("do not fit"));
+        assert!(message(b"").contains("ends too early"));
+        assert!(PrivateKey::parse("ssh-ed25519 AAAA").is_err_and(|message| message.contains("not a private key")));
+        assert!(PrivateKey::parse(&format!("{BEGIN}%{END}")).is_err_and(|message| message.contains("Base64")));
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        let key = PrivateKey(SignKey::Ed25519(sunset::ed25519_dalek::SigningKey::from_bytes(&[9; 32])));
+        assert_eq!(format!("{key:?}"), "PrivateKey(…)");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(9), failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn hostile_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..100), kind in 0usize..3) {
+            let kind = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"][kind];
+            let _ = message(&bytes);
+            let _ = message(&content("none", kind, &[&bytes, &bytes, &bytes]));
+        }
+    }
+}
