@@ -157,7 +157,8 @@ fn algorithms_are_those_of_the_configuration() {
         ("Ciphers", "encryption_algorithms", "aes256-gcm@openssh.com,aes128-ctr"),
         ("MACs", "mac_algorithms", "umac-64@openssh.com,hmac-sha2-512"),
     ];
-    let configuration: String = lists.iter().map(|(option, _, names)| format!("{option} {names}\n")).collect();
+    let lines: Vec<String> = lists.iter().map(|(option, _, names)| format!("{option} {names}\n")).collect();
+    let configuration = lines.concat();
     let Some(server) = servers::sshd(&["rsa", "ed25519"], &format!("{configuration}Compression no\n")) else { return };
     let found = output("ssh2-enum-algos", server.address, &[]);
     let keys: Vec<&String> = found.as_object().expect("a table").keys().collect();

@@ -132,7 +132,7 @@ fn login_from(op: &str, options: &Map) -> Fallible<Login> {
         (Some(password), None) => Proof::Password(password),
         (None, Some(key)) => {
             let key = PrivateKey::parse(&key);
-            Proof::Key(key.map_err(|message| script_error(ARGUMENT, op, format!("key: {message}")))?)
+            Proof::Key(Box::new(key.map_err(|message| script_error(ARGUMENT, op, format!("key: {message}")))?))
         }
         _ => return Err(script_error(ARGUMENT, op, "give either password or key")),
     };

@@ -182,11 +182,11 @@ pub fn sshd(types: &[&str], configuration: &str) -> Option<Server> {
         return None;
     }
     let (dir, address) = (Dir::new(), SocketAddr::new(place::address(), place::port()));
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for kind in types {
-        let name = make_ssh_key(&dir, kind, &format!("host_{kind}"))?;
-        lines.push_str(&format!("HostKey {name}\n"));
+        lines.push(format!("HostKey {}\n", make_ssh_key(&dir, kind, &format!("host_{kind}"))?));
     }
+    let lines = lines.concat();
     let user = make_ssh_key(&dir, "ed25519", "user")?;
     let text = format!(
         "ListenAddress {address}\n{lines}AuthorizedKeysFile {user}.pub\nStrictModes no\nUsePAM no\nPidFile none\n\

@@ -31,6 +31,7 @@ pub struct Connection {
     random: Random,
     incoming: Incoming,
     outgoing: Outgoing,
+    buffer: Vec<u8>,
     /// Who the server says it is.
     pub server: Identification,
 }
@@ -48,9 +49,14 @@ pub struct Negotiation {
 impl Connection {
     /// Identifies us and waits for the server to do so.
     pub async fn open(stream: Box<dyn Stream>, random: &Random) -> Result<Connection, NetError> {
-        let (incoming, outgoing) = (Incoming::default(), Outgoing::default());
-        let mut connection =
-            Connection { stream, random: random.clone(), incoming, outgoing, server: Identification::default() };
+        let mut connection = Connection {
+            stream,
+            random: random.clone(),
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+            buffer: vec![0; 4096],
+            server: Identification::default(),
+        };
         connection.write(format!("{}\r\n", identification::OURS).as_bytes()).await?;
         loop {
             let found = connection.incoming.identification();
@@ -175,9 +181,8 @@ impl Connection {
 
     /// Reads what is there; false at the end of the stream.
     async fn read(&mut self) -> Result<bool, NetError> {
-        let mut buffer = [0; 4096];
-        let count = self.stream.read(&mut buffer).await.map_err(|error| self.io(&error))?;
-        self.incoming.push(&buffer[..count]);
+        let count = self.stream.read(&mut self.buffer).await.map_err(|error| self.io(&error))?;
+        self.incoming.push(&self.buffer[..count]);
         // A peer that never stops must not keep a deadline from being looked at.
         futures_lite::future::yield_now().await;
         Ok(count > 0)

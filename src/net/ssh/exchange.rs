@@ -217,7 +217,7 @@ impl Exchange {
 
     /// The hash of the exchange. `head` is both identifications and both KEXINIT payloads, client first.
     pub fn digest(&self, head: [&[u8]; 4], answer: &Answer, shared: &[u8]) -> Vec<u8> {
-        let head = head.iter().fold(Writer::default(), |writer, part| writer.string(part));
+        let head = head.iter().fold(Writer::default(), Writer::string);
         let mut data = self.put_public(head.string(&answer.host_key).bytes(&self.group));
         data = match self.half {
             Half::Group { .. } => data.integer(&answer.public),

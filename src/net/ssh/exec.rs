@@ -36,7 +36,7 @@ pub enum Proof {
     /// A password.
     Password(String),
     /// A key.
-    Key(PrivateKey),
+    Key(Box<PrivateKey>),
 }
 
 /// What came of a command.
@@ -89,7 +89,7 @@ impl From<NetError> for ExecError {
 pub async fn exec(mut stream: Box<dyn Stream>, login: Login, command: &str) -> Result<Finished, ExecError> {
     let peer = stream.peer();
     let io = |error: &std::io::Error| NetError::from_io(error, OP, peer);
-    let mut session = Session::new(login, command);
+    let mut session = Box::new(Session::new(login, command));
     let mut buffer = vec![0; 16 << 10];
     let (mut unread, mut idle) = (0..0, 0);
     while idle < MAX_IDLE_TURNS {
@@ -128,7 +128,7 @@ struct Session {
     runner: Runner<'static, Client>,
     user: String,
     password: Option<String>,
-    key: Option<PrivateKey>,
+    key: Option<Box<PrivateKey>>,
     command: String,
     channel: Option<ChanHandle>,
     found: Finished,
@@ -179,7 +179,7 @@ impl Session {
         loop {
             match self.runner.progress()? {
                 Event::None => break,
-                Event::Progressed | Event::Serv(_) => {}
+                Event::Progressed | Event::Serv(_) | Event::Cli(CliEvent::Banner(_) | CliEvent::PollAgain) => {}
                 Event::Cli(CliEvent::Hostkey(check)) => {
                     let mut blob = [0; 4096];
                     let length = sshwire::write_ssh(&mut blob, &check.hostkey()?)?;
@@ -204,7 +204,6 @@ impl Session {
                     self.is_over = true;
                     return Ok(());
                 }
-                Event::Cli(CliEvent::Banner(_) | CliEvent::PollAgain) => {}
             }
             if self.is_let_in && self.channel.is_none() {
                 self.channel = Some(self.runner.open_client_session()?);

@@ -111,7 +111,9 @@ impl<D: Fn() -> NetFuture<Box<dyn Stream>>> Inspection<'_, D> {
     async fn on_connection<T>(&self, work: impl AsyncFnOnce(Connection) -> Result<T, NetError>) -> Result<T, NetError> {
         let stream = (self.dial)().await?;
         let peer = stream.peer();
-        within(self.clock, self.limit, peer, async { work(Connection::open(stream, self.random).await?).await }).await
+        // On the heap: a host may have thousands of these under way, each within several others.
+        let work = Box::pin(async { work(Connection::open(stream, self.random).await?).await });
+        within(self.clock, self.limit, peer, work).await
     }
 }
 

@@ -123,8 +123,7 @@ mod tests {
 
     fn lists(exchange: &str, host_key: &str) -> Algorithms {
         let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let mut algorithms = Algorithms::default();
-        algorithms.lists = std::array::from_fn(|_| names("x"));
+        let mut algorithms = Algorithms { lists: std::array::from_fn(|_| names("x")), guess_follows: false };
         (algorithms.lists[0], algorithms.lists[1]) = (names(exchange), names(host_key));
         algorithms
     }

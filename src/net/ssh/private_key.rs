@@ -87,7 +87,7 @@ mod tests {
     /// A key file's content with these fields in its secret part.
     fn content(cipher: &str, kind: &str, fields: &[&[u8]]) -> Vec<u8> {
         let secret = Writer::default().number(7).number(7).string(kind);
-        let secret = fields.iter().fold(secret, |secret, field| secret.string(field)).finish();
+        let secret = fields.iter().fold(secret, Writer::string).finish();
         let outer = Writer::default().bytes(MAGIC).string(cipher).string("none").string("").number(1);
         outer.string("public").string(secret).finish()
     }
