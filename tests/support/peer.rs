@@ -19,7 +19,7 @@ const TRICKLE: Duration = Duration::from_millis(100);
 /// Bytes of a trickle.
 const MAX_TRICKLE: usize = 1200;
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Longest request read.
 const MAX_REQUEST: usize = 64 << 10;
 
