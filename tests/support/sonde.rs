@@ -67,12 +67,6 @@ impl Sonde {
         self
     }
 
-    /// A variable of its environment.
-    pub fn env(mut self, name: &str, value: &str) -> Sonde {
-        self.command.env(name, value);
-        self
-    }
-
     /// Runs it to its end.
     pub fn run(self) -> Run {
         self.start().finish()
