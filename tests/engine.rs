@@ -622,6 +622,10 @@ fn every_instance_leaves_one_record_and_the_totals_add_up() {
     ];
     for (id, outcome) in expected {
         assert_eq!(report.end()["totals"]["scripts"][id], serde_json::json!({ outcome: 1 }), "{id}");
+        let records = report.records(id);
+        let recorded = usize::from(outcome != "rule-false"); // a rule that says no is only counted
+        assert_eq!(records.len(), recorded, "{id}: {records:#?}");
+        assert!(records.iter().all(|record| record["outcome"] == outcome), "{id}: {records:#?}");
     }
     let record = report.script("talk");
     assert_eq!(record["output"], "ping");

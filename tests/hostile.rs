@@ -137,7 +137,7 @@ fn what_hostile_peers_say_is_shown_escaped_and_kept_whole() {
     let arguments = ["-p", &peer.port(), "--script", "+http-title", &peer.ip()].map(str::to_owned);
     let text = sonde(["-n", "--color", "always", "-vv", "-d"]).args(&arguments).run().expect(0).text();
     let shown = text.replace("\u{1b}[", ""); // our own colours
-    assert!(!shown.contains("\u{1b}") && !text.contains("\u{1b}[31mred"), "{text:?}");
+    assert!(!shown.contains('\u{1b}') && !text.contains("\u{1b}[31mred"), "{text:?}");
     assert!(text.contains("red") && text.contains("end"), "{text:?}");
     let report = scan(&arguments).run().expect(0).report();
     let title = report.script("http-title")["output"].as_str().unwrap_or_default().to_owned();

@@ -19,9 +19,6 @@ mod interrupt;
 /// The connect scan, exact to the port.
 mod scan;
 
-/// Reports read by programs that are not ours.
-mod readers;
-
 /// The shipped scripts.
 mod scripts;
 

@@ -1,8 +1,6 @@
 //! Reports read by programs that are not ours: python-libnmap, python-nmap and jsonschema, from the virtual environment that
 //! `make prepare` makes. What they must see is counted here, with a reader of our own.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +8,10 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use crate::support::cannot_run;
+use crate::support::dir::Dir;
+use crate::support::peer::Peer;
+use crate::support::servers;
+use crate::support::sonde::sonde;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -99,36 +101,76 @@ fn recorded_json_lines_follow_their_schema() {
     }
 }
 
-/// A port that gives the same page to everybody.
-fn page_server() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
-    let port = listener.local_addr().expect("an address").port();
-    // Ends with the test's process.
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut request, page) = ([0; 4096], "<title>A page</title>");
-            // The scan's own connection asks nothing; who hangs up early is not answered.
-            if stream.read(&mut request).is_ok_and(|read| read > 0) {
-                let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
-            }
-        }
-    });
-    port
+/// Reads both documents of a run; the counts are those of hosts, hosts up, ports listed and scripts.
+fn read_both(dir: &Dir, [hosts, up, ports, scripts]: [usize; 4]) {
+    let Some(python) = python() else { return };
+    let xml = dir.join("scan.xml");
+    assert_eq!(count(&xml), Counts { hosts, up, ports, scripts });
+    read_xml(&python, &xml);
+    read_json_lines(&python, &dir.join("scan.jsonl"));
 }
 
 #[test]
-fn a_real_scan_is_read_by_others() {
-    let Some(python) = python() else { return };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers");
-    std::fs::create_dir_all(&folder).expect("a folder of our own");
-    let (xml, lines) = (folder.join("scan.xml"), folder.join("scan.jsonl"));
-    let run = Command::new(env!("CARGO_BIN_EXE_sonde"))
-        .args(["-n", "--script", "+http-title", "-p", &page_server().to_string(), "127.0.0.1"])
-        .args(["-oX".as_ref(), xml.as_os_str(), "-oJ".as_ref(), lines.as_os_str()])
-        .output()
-        .expect("sonde starts");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    assert_eq!(count(&xml), Counts { hosts: 1, up: 1, ports: 1, scripts: 1 });
-    read_xml(&python, &xml);
-    read_json_lines(&python, &lines);
+fn a_scan_with_scripts() {
+    let Some(server) = servers::nginx("") else { return };
+    let closed = Peer::refusing();
+    let dir = Dir::new();
+    let structured = "const hostrule = true;\nfn action(host) {\n    let t = output::table();\n    t.name = host.ip;\n    \
+                      t.list = [1, 2.5, true];\n    t.inner = #{ a: \"<&>\\\"'\", b: blob(2, 255) };\n    t\n}";
+    dir.write("structured.rhai", structured);
+    let ports = format!("{},{}", server.port(), closed.port());
+    sonde(["-n", "-p", &ports, "--script", "+http-title,./structured.rhai", "-oX", "scan.xml", "-oJ", "scan.jsonl"])
+        .args([&server.ip(), &closed.ip()])
+        .within(dir.path())
+        .run()
+        .expect(0);
+    read_both(&dir, [2, 2, 4, 3]);
+}
+
+#[test]
+fn an_interrupted_scan() {
+    let (peer, silent, dir) = (Peer::greeting("hello\n"), Peer::silent(), Dir::new());
+    let source = "const portrule = #{};\nconst capabilities = [\"tcp\"];\nfn action(host, port) {\n    \
+                  bytes::to_text(net::receive(net::connect(host, port)))\n}";
+    dir.write("listen.rhai", source);
+    let ports = format!("{},{}", peer.port(), silent.port());
+    let mut run =
+        sonde(["-n", "--json", "-p", &ports, "--script", "./listen.rhai", "-oX", "scan.xml", &peer.ip(), &silent.ip()])
+            .args(["--script-operation-timeout", "1h"])
+            .within(dir.path())
+            .start();
+    run.wait_for_output("the first host", |text| text.contains("hello"));
+    silent.wait_for_connections(1);
+    run.signal(rustix::process::Signal::INT);
+    dir.write("scan.jsonl", run.finish().expect(130).stdout);
+    read_both(&dir, [1, 1, 2, 1]);
+}
+
+#[test]
+fn hostile_text_and_failures() {
+    let hostile = Peer::greeting("\u{1b}[31m<b>&amp;]]>\u{0}\u{ffff}\u{202e}\n");
+    let reset = Peer::resetting(false);
+    let dir = Dir::new();
+    let source = "const portrule = #{};\nconst capabilities = [\"tcp\"];\nfn action(host, port) {\n    \
+                  let s = net::connect(host, port);\n    net::send(s, \"\\r\\n\\r\\n\");\n    \
+                  #{ line: bytes::to_text(net::receive_lines(s, 1)) }\n}";
+    dir.write("line.rhai", source);
+    dir.write("bug.rhai", "const hostrule = true;\nfn action(host) { frob() }");
+    let ports = format!("{},{}", hostile.port(), reset.port());
+    sonde(["-n", "-p", &ports, "--script", "./line.rhai,./bug.rhai", "-oX", "scan.xml", "-oJ", "scan.jsonl"])
+        .args([&hostile.ip(), &reset.ip()])
+        .within(dir.path())
+        .run()
+        .expect(3);
+    read_both(&dir, [2, 2, 4, 4]);
+}
+
+#[test]
+fn a_scan_without_any_host() {
+    let dir = Dir::new();
+    sonde(["-n", "-p", "1", "127.0.0.1", "--exclude", "127.0.0.1", "-oX", "scan.xml", "-oJ", "scan.jsonl"])
+        .within(dir.path())
+        .run()
+        .expect(0);
+    read_both(&dir, [0, 0, 0, 0]);
 }

@@ -211,13 +211,9 @@ impl Launcher {
     }
 }
 
-/// Whether a record says more than "nothing to see".
+/// Whether an instance has a record of its own; rules that said no are only counted.
 fn is_reported(result: &ScriptResult) -> bool {
-    match result.outcome {
-        ScriptOutcome::RuleFalse => false,
-        ScriptOutcome::Done => !result.output.is_unit(),
-        _ => true,
-    }
+    result.outcome != ScriptOutcome::RuleFalse
 }
 
 /// Ends a host's instances when its run is dropped half-way.

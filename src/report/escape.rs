@@ -39,7 +39,7 @@ pub(super) fn terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Lines for a terminal: as [`terminal`], with line ends left as they are.
+/// Lines for a terminal: as `terminal`, with line ends left as they are.
 pub fn terminal_lines(text: &str) -> String {
     text.split('\n').map(terminal).collect::<Vec<_>>().join("\n")
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::outline::{MAX_DEPTH, TOO_DEEP};
 use super::{Format, escape, verdict, wording};
-use crate::model::{Event, Failure, Host, Port, RunEnd, RunStart, ScanInfo, ScriptResult, Value};
+use crate::model::{Event, Failure, Host, Port, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Value};
 
 /// Version of the schema, in the field `version` of every line. It grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -118,7 +118,7 @@ fn port(port: &Port, results: Vec<&ScriptResult>) -> Json {
 }
 
 fn scripts<'a>(results: impl IntoIterator<Item = &'a ScriptResult>) -> Vec<Json> {
-    results.into_iter().filter(|result| verdict::is_worth_keeping(result)).map(script).collect()
+    results.into_iter().filter(|result| result.outcome != ScriptOutcome::RuleFalse).map(script).collect()
 }
 
 fn script(result: &ScriptResult) -> Json {

@@ -2,8 +2,8 @@
 
 use crate::model::{Failure, Host, ScriptOutcome, ScriptResult};
 
-/// Whether a machine format keeps this record. Rules that said no, and actions that found nothing, are in the totals.
-pub(super) fn is_worth_keeping(result: &ScriptResult) -> bool {
+/// Whether a record has something to show. Rules that said no, and actions that found nothing, have not.
+pub(super) fn has_something_to_say(result: &ScriptResult) -> bool {
     match result.outcome {
         ScriptOutcome::RuleFalse => false,
         ScriptOutcome::Done => !result.output.is_unit(),

@@ -8,8 +8,8 @@ sonde=$(realpath "$1")
 trap stop_servers EXIT
 start_servers
 
-# Nothing listens on the last port.
+# Nothing listens on the last port. A web server has no banner, and is not waited for long.
 ports=$MAIL,$WIKI,$SHOP,$BANK,$(free_port 9999 9998 9997)
 echo
-echo "\$ sonde -n -p $ports --script \"default or banner\" $ADDRESS"
-"$sonde" -n -p "$ports" --script "default or banner" "$ADDRESS"
+echo "\$ sonde -n -p $ports --script \"default or banner\" --script-args banner.timeout=1 $ADDRESS"
+"$sonde" -n -p "$ports" --script "default or banner" --script-args banner.timeout=1 "$ADDRESS"

@@ -19,7 +19,7 @@ const TRICKLE: Duration = Duration::from_millis(100);
 /// Bytes of a trickle.
 const MAX_TRICKLE: usize = 1200;
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Longest request read.
 const MAX_REQUEST: usize = 64 << 10;
 
@@ -133,7 +133,9 @@ impl Peer {
                     }));
                 }
             }
-            threads.into_iter().for_each(|thread| drop(thread.join()));
+            for thread in threads {
+                let _ = thread.join();
+            }
         });
         Peer { address, state, thread: Some(thread), held: Vec::new() }
     }
@@ -224,7 +226,7 @@ impl Peer {
         let start = start.to_owned();
         Peer::start(move |talk| {
             let _ = talk.stream.write_all(start.as_bytes());
-            let block = [b'y'; 64 << 10];
+            let block = vec![b'y'; 64 << 10];
             for _ in 0..ENDLESS / block.len() {
                 if talk.stream.write_all(&block).is_err() {
                     return;

@@ -75,5 +75,5 @@ fn kernel_hex(addr: IpAddr) -> String {
         IpAddr::V6(addr) => addr.octets().to_vec(),
     };
     let words = octets.chunks_exact(4).filter_map(|word| word.try_into().ok()).map(u32::from_ne_bytes);
-    words.map(|word| format!("{word:08X}")).collect()
+    words.map(|word| format!("{word:08X}")).collect::<Vec<_>>().concat()
 }

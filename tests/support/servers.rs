@@ -119,14 +119,13 @@ fn nginx_listening(ip: IpAddr, tls: &str, locations: &str) -> Option<Server> {
         write_certificate(&dir);
         format!("ssl_certificate {root}/tls.crt; ssl_certificate_key {root}/tls.key;")
     };
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|name| format!("{name}_temp_path {root}/{name};\n"))
-        .collect();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {root}/{name};"))
+        .join("\n");
     let configuration = format!(
         "daemon off; master_process off; worker_processes 1; pid {root}/nginx.pid; error_log stderr;\n\
          events {{ worker_connections 4096; }}\n\
-         http {{ access_log off; {temporary} types {{ text/html html; }}\n\
+         http {{ access_log off; {temporary}\n types {{ text/html html; }}\n\
          server {{ listen {address}{tls} backlog=4096; {certificate} root {root}/www;\n{locations}\n}} }}\n"
     );
     let path = dir.write("nginx.conf", configuration).display().to_string();
@@ -146,19 +145,6 @@ pub fn openssl(arguments: &[&str]) -> Option<Server> {
     let mut all = vec!["s_server", "-accept", &accept, "-cert", "tls.crt", "-key", "tls.key", "-www", "-quiet"];
     all.extend(arguments);
     Server::start("openssl", "openssl", &all, address, dir)
-}
-
-/// `inetd` with internal services and programs: lines of its configuration without the address and port in front, one
-/// port each. The ports are in the order of the lines; `address` is the first.
-pub fn inetd(services: &[&str]) -> Option<(Server, Vec<u16>)> {
-    let (dir, ip) = (Dir::new(), place::address());
-    let ports: Vec<u16> = services.iter().map(|_| place::port()).collect();
-    let lines: String = services.iter().zip(&ports).map(|(service, port)| format!("{ip}:{port} {service}\n")).collect();
-    let path = dir.write("inetd.conf", lines).display().to_string();
-    let address = SocketAddr::new(ip, *ports.first().expect("a service"));
-    let pid = format!("-p{}", dir.join("inetd.pid").display());
-    let server = Server::start("inetutils-inetd", "inetutils-inetd", &["-d", &pid, &path], address, dir)?;
-    Some((server, ports))
 }
 
 /// `tls.crt` and `tls.key`, signed by itself, for `localhost`.

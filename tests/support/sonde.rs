@@ -67,12 +67,6 @@ impl Sonde {
         self
     }
 
-    /// A variable of its environment.
-    pub fn env(mut self, name: &str, value: &str) -> Sonde {
-        self.command.env(name, value);
-        self
-    }
-
     /// Runs it to its end.
     pub fn run(self) -> Run {
         self.start().finish()
@@ -281,8 +275,14 @@ impl Report {
         found[0]
     }
 
-    /// Every record of a script, in the order of the report: of ports, hosts, and the run.
+    /// The records of a script that have something to say: not those that ended well and found nothing.
     pub fn scripts(&self, id: &str) -> Vec<&Value> {
+        let quiet = |record: &&Value| record["outcome"] == "done" && record["output"].is_null();
+        self.records(id).into_iter().filter(|record| !quiet(record)).collect()
+    }
+
+    /// Every record of a script.
+    pub fn records(&self, id: &str) -> Vec<&Value> {
         let mut found = Vec::new();
         for line in &self.lines {
             let ports = line["ports"].as_array().into_iter().flatten();

@@ -13,7 +13,7 @@ pub(super) fn write_all<'a>(
     results: impl Iterator<Item = &'a ScriptResult>,
     page: &mut Page,
 ) -> io::Result<()> {
-    let mut results = results.filter(|result| verdict::is_worth_keeping(result)).peekable();
+    let mut results = results.filter(|result| verdict::has_something_to_say(result)).peekable();
     if results.peek().is_none() {
         return Ok(());
     }
@@ -26,7 +26,7 @@ pub(super) fn write_all<'a>(
 
 /// Writes one result, unless it is not worth keeping.
 pub(super) fn write(result: &ScriptResult, page: &mut Page) -> io::Result<()> {
-    if !verdict::is_worth_keeping(result) {
+    if !verdict::has_something_to_say(result) {
         return Ok(());
     }
     page.open("script", &[("id", &result.id), ("output", &output(result))])?;
