@@ -20,6 +20,9 @@ pub const MAX_OUTPUT: usize = 1 << 20;
 pub const MAX_USER: usize = sunset::config::MAX_USERNAME;
 /// Bytes of a command or a password; both must fit a packet.
 pub const MAX_TEXT: usize = 16 << 10;
+/// Bytes a server may send before it shows its host key; the crate itself sets no bound to what comes in front of the
+/// identification.
+const MAX_GREETING: usize = 256 << 10;
 /// Turns without any progress after which a session counts as stuck.
 const MAX_IDLE_TURNS: usize = 100;
 
@@ -91,7 +94,7 @@ pub async fn exec(mut stream: Box<dyn Stream>, login: Login, command: &str) -> R
     let io = |error: &std::io::Error| NetError::from_io(error, OP, peer);
     let mut session = Box::new(Session::new(login, command));
     let mut buffer = vec![0; 16 << 10];
-    let (mut unread, mut idle) = (0..0, 0);
+    let (mut unread, mut idle, mut received) = (0..0, 0, 0);
     while idle < MAX_IDLE_TURNS {
         session.advance().and_then(|()| session.read_channel()).map_err(|failure| session.explain(failure, peer))?;
         let mut is_idle = true;
@@ -108,6 +111,11 @@ pub async fn exec(mut stream: Box<dyn Stream>, login: Login, command: &str) -> R
             if unread.is_empty() {
                 let count = stream.read(&mut buffer).await.map_err(|error| io(&error))?;
                 unread = 0..count;
+                received += count;
+                if received > MAX_GREETING && session.found.host_key.is_none() {
+                    let error = NetError::new(NetErrorKind::Protocol, OP, peer);
+                    return Err(error.because("the server does not come to the key exchange").into());
+                }
                 if count == 0 {
                     session.runner.close_input();
                 }
@@ -236,9 +244,9 @@ impl Session {
         if self.is_let_in && is_ended {
             return Ok(self.found);
         }
-        Err(NetError::new(NetErrorKind::Closed, OP, peer)
-            .because("the server hangs up before the command has ended")
-            .into())
+        let when = if self.is_let_in { "the command has ended" } else { "the user is let in" };
+        let error = NetError::new(NetErrorKind::Closed, OP, peer);
+        Err(error.because(format!("the server hangs up before {when}")).into())
     }
 
     fn explain(&self, failure: Failure, peer: impl fmt::Display) -> ExecError {
