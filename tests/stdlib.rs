@@ -120,7 +120,8 @@ fn whois() {
         format!("question: {name}\nrefer: {to}\n")
     });
     let arguments = format!("server={},second={target}", first.address.ip());
-    let run = check("whois", (&first.address.ip().to_string(), &port.to_string()), &["--script-args", &arguments, "-d"]);
+    let run =
+        check("whois", (&first.address.ip().to_string(), &port.to_string()), &["--script-args", &arguments, "-d"]);
     let run = run.says(&["at the end: 0 threads alive, 0 sockets open, locks idle"]);
     assert!(held(&run, "whois") >= 13, "{run}");
     // Four names and the one for the dead server, each once; never two connections at a time.

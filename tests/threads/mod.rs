@@ -10,6 +10,7 @@ use crate::support::sonde::{Report, Run, scan};
 mod conditions;
 mod coroutines;
 mod endings;
+mod libraries;
 mod mutexes;
 mod overlap;
 mod workers;
