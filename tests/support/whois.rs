@@ -58,7 +58,9 @@ impl Whois {
                 let (state, answer) = (Arc::clone(&shared), Arc::clone(&answer));
                 talks.push(thread::spawn(move || state.serve(stream, &*answer)));
             }
-            talks.into_iter().for_each(|talk| drop(talk.join()));
+            for talk in talks {
+                drop(talk.join());
+            }
         });
         Whois { address, state, thread: Some(thread) }
     }

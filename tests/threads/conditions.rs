@@ -90,7 +90,7 @@ fn a_script_that_dies_wakes_the_waiters_of_another() {
 #[test]
 fn a_channel_keeps_order_and_loses_nothing_with_a_dead_taker() {
     let found = value(
-        r#"
+        r"
         let c = channel::open(2);
         let dead = worker::start(|| channel::take(c));
         worker::pause();
@@ -107,7 +107,7 @@ fn a_channel_keeps_order_and_loses_nothing_with_a_dead_taker() {
         worker::cancel(dying);
         try { worker::join(dying) } catch {}
         [got, kind, channel::take(blocked), channel::len(blocked)]
-        "#,
+        ",
     );
     assert_eq!(found, json!([[0, 1, 2, 3, 4, 5], "closed", 1, 0]));
 }
@@ -115,7 +115,7 @@ fn a_channel_keeps_order_and_loses_nothing_with_a_dead_taker() {
 #[test]
 fn two_producers_and_many_consumers_move_everything_once() {
     let found = value(
-        r#"
+        r"
         let c = channel::open(4);
         let sum = 0;
         let count = 0;
@@ -128,7 +128,7 @@ fn two_producers_and_many_consumers_move_everything_once() {
         channel::close(c);
         for w in consumers { worker::join(w); }
         [sum, count]
-        "#,
+        ",
     );
     assert_eq!(found, json!([250_500, 1000]));
 }

@@ -7,7 +7,7 @@ use super::value;
 #[test]
 fn values_pass_both_ways_and_for_walks_them() {
     let found = value(
-        r#"
+        r"
         let co = coroutine::create(|a| { let b = coroutine::give(a + 1); let c = coroutine::give(b + 1); c + 1 });
         let values = [coroutine::resume(co, 1), coroutine::resume(co, 10), coroutine::resume(co, 100)];
         let status = coroutine::status(co);
@@ -17,7 +17,7 @@ fn values_pass_both_ways_and_for_walks_them() {
             seen.push(n);
         }
         [values, status, seen]
-        "#,
+        ",
     );
     assert_eq!(found, json!([[2, 11, 101], "dead", [0, 1, 2]]));
 }

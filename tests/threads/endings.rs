@@ -55,11 +55,11 @@ fn a_close_handler_may_still_say_good_bye() {
 #[test]
 fn base_status_is_seen_from_workers() {
     let found = value(
-        r#"
+        r"
         let w = worker::start(|| [worker::base_status(), worker::is_worker()]);
         let from_worker = worker::join(w);
         from_worker + [worker::base_status(), worker::is_worker()]
-        "#,
+        ",
     );
     assert_eq!(found, json!(["waiting", true, "running", false]));
 }
@@ -111,13 +111,13 @@ fn what_a_script_said_so_far_survives_with_its_workers_gone() {
 
 #[test]
 fn threads_that_wait_for_each_other_end_with_their_time() {
-    let body = r#"
+    let body = r"
         let one = ();
         let two = ();
         one = worker::start(|| { worker::pause(); worker::join(two) });
         two = worker::start(|| worker::join(one));
         worker::join(one)
-    "#;
+    ";
     let record = record(body, &["--script-timeout", "300ms"]);
     assert_eq!(record["outcome"], "timed-out", "{record:#}");
 }

@@ -30,6 +30,12 @@ fn say(talk: &mut Talk, body: &str) {
     talk.finish(format!("{head}{body}").as_bytes());
 }
 
+/// A page that links to `count` others below it.
+fn links_below(path: &str, count: usize) -> String {
+    let links: Vec<String> = (0..count).map(|n| format!("<a href='{path}{n}/'>")).collect();
+    links.concat()
+}
+
 #[test]
 fn many_pages_are_fetched_side_by_side_and_come_in_order() {
     const WIDTH: usize = 5;
@@ -82,8 +88,7 @@ fn a_site_without_end_has_an_end() {
     let peer = Peer::start(move |talk| {
         if let Some(path) = path_of(talk) {
             counted.fetch_add(1, Ordering::SeqCst);
-            let links: String = (0..20).map(|n| format!("<a href='{}x{n}/'>", path.trim_end_matches("end"))).collect();
-            say(talk, &links);
+            say(talk, &links_below(&path, 20));
         }
     });
     let found = shipped("http-chrono", &peer.ip(), &peer.port(), "max-pages=60,max-depth=50,workers=8");
@@ -97,7 +102,7 @@ fn leaving_a_crawl_early_asks_for_no_more() {
     let peer = Peer::start(move |talk| {
         if let Some(path) = path_of(talk) {
             counted.fetch_add(1, Ordering::SeqCst);
-            say(talk, &(0..50).map(|n| format!("<a href='{path}{n}/'>")).collect::<String>());
+            say(talk, &links_below(&path, 50));
         }
     });
     let script = action(&format!(

@@ -192,7 +192,7 @@ fn half_of_a_thousand_waiters_are_cancelled() {
 #[test]
 fn a_semaphore_bounds_and_loses_no_slot() {
     let found = value(
-        r#"
+        r"
         let s = locks::semaphore(3);
         let now = 0;
         let most = 0;
@@ -214,7 +214,7 @@ fn a_semaphore_bounds_and_loses_no_slot() {
         for n in 0..3 { locks::release(s); }
         try { locks::release(s) } catch (e) { over = e.kind }
         [most, over]
-        "#,
+        ",
     );
     assert_eq!(found, json!([3, "argument"]));
 }
