@@ -25,6 +25,9 @@ mod scripts;
 /// The library in Rhai.
 mod stdlib;
 
+/// Threads, coroutines, locks and endings.
+mod threads;
+
 /// The servers that examples in the documentation talk to.
 mod loopback;
 
