@@ -22,6 +22,9 @@ mod scan;
 /// The shipped scripts.
 mod scripts;
 
+/// SSH: servers of all ages looked at, commands run, a hundred sessions side by side.
+mod ssh;
+
 /// The library in Rhai.
 mod stdlib;
 
@@ -36,9 +39,6 @@ mod examples;
 
 /// The guide to scripts and the reference are true.
 mod guide;
-
-/// Reports read by programs that are not ours.
-mod readers;
 
 /// The architecture as data: which room may name which, who owns the clock, the door, the exit; lengths; house rules.
 mod tidy;

@@ -17,6 +17,7 @@ pub mod pure;
 pub mod reach;
 pub mod reference;
 pub mod script;
+pub mod ssh;
 pub mod tls;
 pub mod worker;
 
@@ -31,6 +32,7 @@ pub fn register(engine: &mut rhai::Engine) {
     host::register(engine);
     net::register(engine);
     tls::register(engine);
+    ssh::register(engine);
     http::register(engine);
     script::register(engine);
     worker::register(engine);

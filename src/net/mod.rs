@@ -9,6 +9,7 @@ pub mod live;
 mod loopback;
 pub mod resolver;
 pub mod slots;
+pub mod ssh;
 pub mod tls;
 pub mod warm;
 

@@ -158,3 +158,40 @@ pub fn write_certificate(dir: &Dir) {
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, address.port()).into() } else { address }
 }
+
+/// `sshd` with host keys of these types, made for it (`host_rsa`, …), `configuration`, and a key `user` that lets in whoever
+/// runs the tests.
+pub fn sshd(types: &[&str], configuration: &str) -> Option<Server> {
+    const PROGRAM: &str = "/usr/sbin/sshd"; // it wants to be called by its whole path
+    if let Err(error) = std::fs::create_dir_all("/run/sshd") {
+        cannot_run(&format!("sshd wants a folder /run/sshd: {error}"));
+        return None;
+    }
+    let (dir, address) = (Dir::new(), SocketAddr::new(place::address(), place::port()));
+    let mut lines = Vec::new();
+    for kind in types {
+        lines.push(format!("HostKey {}\n", make_ssh_key(&dir, kind, &format!("host_{kind}"))?));
+    }
+    let lines = lines.concat();
+    let user = make_ssh_key(&dir, "ed25519", "user")?;
+    let text = format!(
+        "ListenAddress {address}\n{lines}AuthorizedKeysFile {user}.pub\nStrictModes no\nUsePAM no\nPidFile none\n\
+         PermitRootLogin prohibit-password\nMaxStartups 500\n{configuration}\n"
+    );
+    let path = dir.write("sshd_config", text).display().to_string();
+    Server::start(PROGRAM, "openssh-server", &["-D", "-e", "-f", &path], address, dir)
+}
+
+/// Makes a key without passphrase; returns its path.
+pub fn make_ssh_key(dir: &Dir, kind: &str, name: &str) -> Option<String> {
+    let path = dir.join(name).display().to_string();
+    let made = Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", "", "-f", &path]).output();
+    match made {
+        Ok(made) if made.status.success() => Some(path),
+        Ok(made) => panic!("ssh-keygen -t {kind}: {}", String::from_utf8_lossy(&made.stderr)),
+        Err(error) => {
+            cannot_run(&format!("ssh-keygen does not start ({error}): install the Debian package openssh-client"));
+            None
+        }
+    }
+}
