@@ -28,6 +28,9 @@ mod ssh;
 /// The library in Rhai.
 mod stdlib;
 
+/// Threads, coroutines, locks and endings.
+mod threads;
+
 /// The servers that examples in the documentation talk to.
 mod loopback;
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::peer::Peer;
 use crate::support::sonde::{Run, scan};
+use crate::support::whois::Whois;
 use crate::support::{servers, tls};
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/stdlib");
@@ -83,6 +84,48 @@ fn comm() {
     ];
     let run = check("comm", (&peer.ip(), &peer.port()), &["--script-args", &arguments.join(",")]);
     assert!(held(&run, "comm") > 20, "{run}");
+}
+
+#[test]
+fn httpspider() {
+    let Some(server) = servers::nginx("") else { return };
+    let site = [
+        (
+            "index",
+            "<a href='deep/1.html'>1</a><a href='/private/p.html'>p</a><a href='http://other.example/'>o</a>\
+             <img src=logo.png><a href='?q=1#x'>q</a><a href='?q=1#y'>q</a><a href=missing>m</a><a href='mailto:a@b'>m</a>\
+             <a href='http://[::1'>b</a><a href='#'>t</a>",
+        ),
+        ("deep/1", "<a href=2.html>2</a><a href=../>up</a><a href='./2.html'>2</a>"),
+        ("deep/2", "<a href=3.html>3</a>"),
+        ("deep/3", "<a href=4.html>too deep</a>"),
+        ("private/p", "secret"),
+    ];
+    for (name, page) in site {
+        server.dir.write(&format!("www/{name}.html"), page);
+    }
+    server.dir.write("www/robots.txt", "User-agent: *\nDisallow: /private/\n");
+    let run = check("httpspider", (&server.ip(), &server.port()), &["-d"]);
+    let run = run.says(&["at the end: 0 threads alive, 0 sockets open, locks idle"]);
+    assert!(held(&run, "httpspider") > 20, "{run}");
+}
+
+#[test]
+fn whois() {
+    let port = crate::support::place::port();
+    let second = Whois::start(port, |name| format!("question: {name}\n"));
+    let (target, dead) = (second.address.ip(), crate::support::place::address());
+    let first = Whois::start(port, move |name| {
+        let to = if name == "dead.example" { dead } else { target };
+        format!("question: {name}\nrefer: {to}\n")
+    });
+    let arguments = format!("server={},second={target}", first.address.ip());
+    let run =
+        check("whois", (&first.address.ip().to_string(), &port.to_string()), &["--script-args", &arguments, "-d"]);
+    let run = run.says(&["at the end: 0 threads alive, 0 sockets open, locks idle"]);
+    assert!(held(&run, "whois") >= 13, "{run}");
+    // Four names and the one for the dead server, each once; never two connections at a time.
+    assert_eq!((first.asked(), first.most_at_once()), (5, 1));
 }
 
 /// Every function that scripts can call, with the comment in front of it, by its module.

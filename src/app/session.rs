@@ -139,6 +139,18 @@ impl Session {
         if !after.is_empty() {
             self.sink.emit(&Event::Postscan(after));
         }
+        self.launcher.scheduler.settled().await;
+        if self.settings.report.debug > 0 {
+            complain(&self.left_behind());
+        }
+    }
+
+    /// What scripts left behind; anything but zeros is an error of the engine.
+    fn left_behind(&self) -> String {
+        let scheduler = &self.launcher.scheduler;
+        let (threads, sockets) = (scheduler.threads(), self.launcher.broker.open_sockets());
+        let locks = if scheduler.locks().is_idle() { "idle" } else { "in use" };
+        format!("debug: at the end: {threads} threads alive, {sockets} sockets open, locks {locks}")
     }
 
     fn run_start(&self) -> RunStart {

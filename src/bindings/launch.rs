@@ -127,7 +127,13 @@ impl Launcher {
                 if !self.is_ready(&plan.candidate.script.id, &unfinished) {
                     return true;
                 }
-                self.scheduler.submit(self.job(plan, host), &group, inbox.sink(*index));
+                let (job, reach) = self.job(plan, host);
+                let deliver = inbox.sink(*index);
+                let sink = Box::new(move |result| {
+                    reach.close();
+                    deliver(result);
+                });
+                self.scheduler.submit(job, &group, sink);
                 false
             });
             if results.len() == plans.len() {
@@ -167,7 +173,7 @@ impl Launcher {
         inbox.next().await
     }
 
-    fn job(&self, plan: &Plan, host: Option<&HostValue>) -> Job {
+    fn job(&self, plan: &Plan, host: Option<&HostValue>) -> (Job, Rc<Reach>) {
         let script = &plan.candidate.script;
         let fence: Vec<IpAddr> = host.iter().map(|host| host.borrow().target.addr).collect();
         let subject = match (fence.first(), plan.port) {
@@ -193,21 +199,24 @@ impl Launcher {
             host: host.cloned(),
             cache: self.cache.clone(),
             client: std::cell::OnceCell::new(),
+            sockets: RefCell::default(),
         };
+        let reach = Rc::new(reach);
         let values = host.into_iter().flat_map(|host| {
             let port = plan.port.map(|index| Dynamic::from(host.port(index)));
             std::iter::once(Dynamic::from(host.clone())).chain(port)
         });
-        Job {
+        let job = Job {
             script: Rc::clone(script),
             rule: plan.rule,
             ask: plan.candidate.ask,
             arguments: values.collect(),
             subject,
-            reach: Rc::new(reach),
+            reach: Rc::<Reach>::clone(&reach),
             usage,
             host_registry: host.map_or_else(Registry::default, HostValue::registry),
-        }
+        };
+        (job, reach)
     }
 }
 

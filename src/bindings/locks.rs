@@ -1,6 +1,5 @@
 //! The Rhai modules `locks` and `channel`: mutexes, condition variables, semaphores, single flight, queues.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use super::reach::{Seconds, seconds};
 use crate::bindings::located;
 use crate::runtime::channel::Channel;
 use crate::runtime::locks::{LockError, Locks};
-use crate::runtime::{Permit, Semaphore};
 use crate::script::worker::rethrow;
 use crate::script::{Context, coroutine, wait};
 
@@ -20,9 +18,9 @@ use crate::script::{Context, coroutine, wait};
 #[derive(Clone)]
 pub struct Lock(String);
 
-/// A script's semaphore and the slots its threads hold.
+/// A semaphore; the slots taken belong to threads.
 #[derive(Clone)]
-pub struct Slots(Semaphore, Rc<RefCell<Vec<Permit>>>);
+pub struct Slots(crate::runtime::Semaphore);
 
 /// A queue of values.
 pub type Queue = Channel<Dynamic>;
@@ -49,17 +47,30 @@ fn table(call: &NativeCallContext<'_>) -> Fallible<(Locks<String>, u64)> {
     Ok((Context::of(call)?.scheduler()?.locks(), coroutine::current_thread()))
 }
 
-fn refused(op: &str, error: &LockError) -> Box<EvalAltResult> {
+fn refused(call: &NativeCallContext<'_>, op: &str, error: &LockError) -> Box<EvalAltResult> {
     let message = match error {
         LockError::Deadlock(circle) if circle.len() == 1 => "this thread holds it already".to_owned(),
         LockError::Deadlock(circle) => {
-            let names: Vec<String> = circle.iter().map(|id| format!("thread {id}")).collect();
+            let names: Vec<String> = circle.iter().map(|id| describe(call, *id)).collect();
             format!("deadlock: {} wait for each other", names.join(" and "))
         }
         LockError::NotHeld(None) => "nobody holds it".to_owned(),
-        LockError::NotHeld(Some(id)) => format!("thread {id} holds it, not this one"),
+        LockError::NotHeld(Some(id)) => format!("{} holds it, not this one", describe(call, *id)),
     };
-    script_error("deadlock", op, message)
+    let kind = if matches!(error, LockError::Deadlock(_)) { "deadlock" } else { ARGUMENT };
+    script_error(kind, op, message)
+}
+
+/// A thread as messages name it: `thread 7 (http-title 10.0.0.7:80)`.
+fn describe(call: &NativeCallContext<'_>, thread: u64) -> String {
+    let context = Context::of(call).ok();
+    let script = context.and_then(|context| {
+        if thread == coroutine::current_thread() {
+            return Some(context.describe());
+        }
+        context.scheduler().ok()?.describe(thread)
+    });
+    script.map_or_else(|| format!("thread {thread}"), |script| format!("thread {thread} ({script})"))
 }
 
 fn lock_within(call: &NativeCallContext<'_>, lock: Lock, limit: Option<Duration>) -> Fallible<bool> {
@@ -74,7 +85,7 @@ fn lock_within(call: &NativeCallContext<'_>, lock: Lock, limit: Option<Duration>
     })?;
     match outcome {
         Some(Ok(())) => Ok(true),
-        Some(Err(error)) => Err(refused("locks::lock", &error)),
+        Some(Err(error)) => Err(refused(call, "locks::lock", &error)),
         None => Ok(false),
     }
 }
@@ -165,7 +176,7 @@ mod locks {
     #[rhai_fn(return_raw)]
     pub fn done(call: NativeCallContext, mutex: Lock) -> Fallible<()> {
         let (locks, thread) = table(&call)?;
-        locks.unlock(&mutex.0, thread).map_err(|error| refused("locks::done", &error))
+        locks.unlock(&mutex.0, thread).map_err(|error| refused(&call, "locks::done", &error))
     }
 
     /// The number of the thread that holds it; unit when nobody does.
@@ -263,31 +274,32 @@ mod locks {
     pub fn semaphore(slots: INT) -> Fallible<Semaphore> {
         let count = usize::try_from(slots).ok().filter(|slots| *slots > 0);
         let count = count.ok_or_else(|| script_error(ARGUMENT, "locks::semaphore", "at least one slot"))?;
-        Ok(Slots(crate::runtime::Semaphore::new(count), Rc::default()))
+        Ok(Slots(crate::runtime::Semaphore::new(count)))
     }
 
-    /// Takes a slot, first come, first served. Suspends.
+    /// Takes a slot, first come, first served. A thread that ends gives its slots back. Suspends.
     ///
     /// ```rhai
     /// locks::acquire(locks::semaphore(1));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn acquire(semaphore: Semaphore) -> Fallible<()> {
-        let Slots(slots, held) = semaphore;
-        let permit = wait(slots.acquire())?;
-        held.borrow_mut().push(permit);
+    pub fn acquire(call: NativeCallContext, semaphore: Semaphore) -> Fallible<()> {
+        let permit = wait(semaphore.0.acquire())?;
+        Context::of(&call)?.keep_permit(coroutine::current_thread(), permit);
         Ok(())
     }
 
-    /// Gives a slot back; an error when none is taken.
+    /// Gives a slot back, one of this thread's own if it has any; an error when the script has none.
     ///
     /// ```rhai
     /// try { locks::release(locks::semaphore(1)) } catch (error) { assert_eq(error.kind, "argument") }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn release(semaphore: Semaphore) -> Fallible<()> {
-        let permit = semaphore.1.borrow_mut().pop();
-        permit.map(drop).ok_or_else(|| script_error(ARGUMENT, "locks::release", "no slot is taken"))
+    pub fn release(call: NativeCallContext, semaphore: Semaphore) -> Fallible<()> {
+        if Context::of(&call)?.release_permit(coroutine::current_thread(), &semaphore.0) {
+            return Ok(());
+        }
+        Err(script_error(ARGUMENT, "locks::release", "no slot is taken"))
     }
 
     /// Calls a function once per key and run: others that ask meanwhile wait, and all get its value or its error. When

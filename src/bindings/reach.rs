@@ -1,6 +1,6 @@
 //! What an instance's natives hold of the outside: the broker, its warrant, its host.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use super::data::view;
 use super::fault::{ARGUMENT, Fallible, net_error, script_error};
 use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
+use super::net::{Socket, WeakSocket};
 use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind};
 use crate::net::Family;
@@ -36,6 +37,8 @@ pub struct Reach {
     pub cache: Cache,
     /// This instance's HTTP client, once it needs one.
     pub client: OnceCell<Client>,
+    /// The sockets it opened, to be closed when it ends.
+    pub sockets: RefCell<Vec<WeakSocket>>,
 }
 
 impl Reach {
@@ -53,6 +56,25 @@ impl Reach {
             Client::new(Rc::new(dialler), clock, random, Some(self.cache.clone()), Pool::default())
         };
         self.client.get_or_init(make).clone()
+    }
+
+    /// Makes `socket` one of the instance's own: it closes with it, whoever else still holds it.
+    pub fn adopt(&self, socket: Socket) -> Socket {
+        let mut sockets = self.sockets.borrow_mut();
+        if sockets.len() == sockets.capacity() {
+            sockets.retain(|socket| !socket.is_gone()); // before it grows: as long as what is open
+        }
+        sockets.push(socket.downgrade());
+        socket
+    }
+
+    /// Closes what the instance left open. Sockets belong to the base thread: what a registry or a closure still holds
+    /// does not keep them.
+    pub fn close(&self) {
+        self.sockets.take().iter().for_each(WeakSocket::close);
+        if let Some(client) = self.client.get() {
+            client.pool().clear();
+        }
     }
 
     /// Time one operation may take by default.

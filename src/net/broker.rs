@@ -77,10 +77,12 @@ impl Warrant {
         op: &'static str,
         peer: impl std::fmt::Display,
         slot: Option<Slot>,
+        of_run: &Rc<Cell<usize>>,
     ) -> Result<SocketCount, NetError> {
         self.check_sockets(op, peer)?;
         self.usage.sockets.set(self.usage.sockets.get() + 1);
-        Ok(SocketCount(Rc::clone(self), slot))
+        of_run.set(of_run.get() + 1);
+        Ok(SocketCount { warrant: Rc::clone(self), of_run: Rc::clone(of_run), _slot: slot })
     }
 
     fn check_bytes(&self, op: &'static str, peer: impl std::fmt::Display) -> Result<(), NetError> {
@@ -93,13 +95,18 @@ impl Warrant {
     }
 }
 
-/// One open socket in the warrant's count.
-struct SocketCount(Rc<Warrant>, #[expect(dead_code, reason = "held for its drop")] Option<Slot>);
+/// One open socket in the counts of its warrant and of the run.
+struct SocketCount {
+    warrant: Rc<Warrant>,
+    of_run: Rc<Cell<usize>>,
+    _slot: Option<Slot>,
+}
 
 impl Drop for SocketCount {
     fn drop(&mut self) {
-        let open = &self.0.usage.sockets;
+        let open = &self.warrant.usage.sockets;
         open.set(open.get().saturating_sub(1));
+        self.of_run.set(self.of_run.get().saturating_sub(1));
     }
 }
 
@@ -149,12 +156,18 @@ pub struct Broker {
     governor: Governor,
     slots: Slots,
     trace: Option<TraceSink>,
+    open: Rc<Cell<usize>>,
 }
 
 impl Broker {
     /// A broker over `network`.
     pub fn new(network: Network, governor: Governor, slots: Slots, trace: Option<TraceSink>) -> Broker {
-        Broker { network, governor, slots, trace }
+        Broker { network, governor, slots, trace, open: Rc::default() }
+    }
+
+    /// Sockets scripts have open now.
+    pub fn open_sockets(&self) -> usize {
+        self.open.get()
     }
 
     /// The run's clock.
@@ -180,7 +193,7 @@ impl Broker {
             admitted?;
             warrant.check_sockets("connect", peer)?;
             let slot = broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await;
-            let count = warrant.open_socket("connect", peer, Some(slot))?;
+            let count = warrant.open_socket("connect", peer, Some(slot), &broker.open)?;
             broker.governor.pass().await;
             let warm = warrant.warm.take(peer, broker.clock().now()).filter(|_| options.bind.is_none());
             let inner = match warm {
@@ -226,7 +239,7 @@ impl Broker {
                 }
                 None => None, // it has no host to count against
             };
-            let count = warrant.open_socket("udp", label, slot)?;
+            let count = warrant.open_socket("udp", label, slot, &broker.open)?;
             let inner = broker.network.transport.datagram(bind, peer).await?;
             Ok(Box::new(MeteredDatagram { inner, count, broker, peer }) as Box<dyn Datagram>)
         })
@@ -238,7 +251,7 @@ impl Broker {
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
             admitted?;
-            let count = warrant.open_socket("listen", bind, None)?;
+            let count = warrant.open_socket("listen", bind, None, &broker.open)?;
             let inner = broker.network.transport.listen(bind).await?;
             Ok(Box::new(MeteredListener { inner, count, trace: broker.trace.clone() }) as Box<dyn Listener>)
         })
@@ -271,12 +284,12 @@ struct Metered {
 impl Metered {
     fn trace(&self, op: &'static str, data: &[u8]) {
         if let Some(trace) = &self.trace {
-            trace(&TraceLine { script: &self.count.0.script, op, peer: self.inner.peer(), data });
+            trace(&TraceLine { script: &self.count.warrant.script, op, peer: self.inner.peer(), data });
         }
     }
 
     fn check_budget(&self, op: &'static str) -> io::Result<()> {
-        self.count.0.check_bytes(op, self.inner.peer()).map_err(io::Error::other)
+        self.count.warrant.check_bytes(op, self.inner.peer()).map_err(io::Error::other)
     }
 }
 
@@ -284,7 +297,7 @@ impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.check_budget("receive")?;
         let read = std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        self.count.0.usage.add_received(read);
+        self.count.warrant.usage.add_received(read);
         self.trace("receive", &buf[..read]);
         Poll::Ready(Ok(read))
     }
@@ -294,7 +307,7 @@ impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check_budget("send")?;
         let written = std::task::ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
-        self.count.0.usage.add_sent(written);
+        self.count.warrant.usage.add_sent(written);
         self.trace("send", &buf[..written]);
         Poll::Ready(Ok(written))
     }
@@ -335,14 +348,14 @@ struct MeteredDatagram {
 impl MeteredDatagram {
     fn trace(&self, op: &'static str, peer: SocketAddr, data: &[u8]) {
         if let Some(trace) = &self.broker.trace {
-            trace(&TraceLine { script: &self.count.0.script, op, peer, data });
+            trace(&TraceLine { script: &self.count.warrant.script, op, peer, data });
         }
     }
 }
 
 impl Datagram for MeteredDatagram {
     fn send<'a>(&'a self, data: &'a [u8], peer: Option<SocketAddr>) -> LocalNetFuture<'a, usize> {
-        let warrant = &self.count.0;
+        let warrant = &self.count.warrant;
         Box::pin(async move {
             let Some(peer) = self.peer.or(peer) else {
                 return Err(NetError::new(NetErrorKind::Local, "send", "nobody").because("name a peer to send to"));
@@ -359,9 +372,9 @@ impl Datagram for MeteredDatagram {
 
     fn receive(&self) -> LocalNetFuture<'_, (Vec<u8>, SocketAddr)> {
         Box::pin(async move {
-            self.count.0.check_bytes("receive", self.inner.local())?;
+            self.count.warrant.check_bytes("receive", self.inner.local())?;
             let (data, from) = self.inner.receive().await?;
-            self.count.0.usage.add_received(data.len());
+            self.count.warrant.usage.add_received(data.len());
             self.trace("receive", from, &data);
             Ok((data, from))
         })
@@ -383,7 +396,7 @@ impl Listener for MeteredListener {
     fn accept(&self) -> LocalNetFuture<'_, Box<dyn Stream>> {
         Box::pin(async {
             let inner = self.inner.accept().await?;
-            let count = self.count.0.open_socket("accept", inner.peer(), None)?;
+            let count = self.count.warrant.open_socket("accept", inner.peer(), None, &self.count.of_run)?;
             Ok(Box::new(Metered { inner, count, trace: self.trace.clone() }) as Box<dyn Stream>)
         })
     }

@@ -75,6 +75,13 @@ impl Semaphore {
     }
 }
 
+impl Permit {
+    /// Whether it is a slot of `semaphore`.
+    pub fn is_of(&self, semaphore: &Semaphore) -> bool {
+        Rc::ptr_eq(&self.0.0, &semaphore.0)
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.release();

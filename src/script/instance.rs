@@ -16,6 +16,7 @@ use super::registry::Registry;
 use super::scheduler::{Scheduler, WeakScheduler};
 use super::worker::{ThreadId, ThreadState, Worker};
 use crate::model::{Limits, RuleKind, Timestamp, Usage};
+use crate::runtime::{Permit, Semaphore};
 
 /// Close handlers of one script.
 const MAX_CLOSE_HANDLERS: usize = 1000;
@@ -90,6 +91,8 @@ pub struct Context {
     pub(super) children: RefCell<HashMap<ThreadId, Vec<Worker>>>,
     pub(super) workers: Cell<usize>,
     pub(super) on_close: RefCell<Vec<Callback>>,
+    /// Semaphore slots taken, by the thread that took them.
+    pub(super) permits: RefCell<Vec<(ThreadId, Permit)>>,
     pub(super) output_so_far: RefCell<Option<Dynamic>>,
     scheduler: WeakScheduler,
 }
@@ -117,9 +120,30 @@ impl Context {
             children: RefCell::default(),
             workers: Cell::new(0),
             on_close: RefCell::default(),
+            permits: RefCell::default(),
             output_so_far: RefCell::default(),
             scheduler,
         }
+    }
+
+    /// How it is shown to people: the script and whom it is for.
+    pub fn describe(&self) -> String {
+        format!("{} {}", self.job.script.id, self.job.subject)
+    }
+
+    /// Keeps a semaphore slot for `thread` until it is given back or the thread ends.
+    pub fn keep_permit(&self, thread: ThreadId, permit: Permit) {
+        self.permits.borrow_mut().push((thread, permit));
+    }
+
+    /// Gives back a slot of `semaphore`, one of `thread`'s own if it has any; false when none is taken.
+    pub fn release_permit(&self, thread: ThreadId, semaphore: &Semaphore) -> bool {
+        let mut permits = self.permits.borrow_mut();
+        let own = permits.iter().rposition(|(owner, permit)| *owner == thread && permit.is_of(semaphore));
+        let index = own.or_else(|| permits.iter().rposition(|(_, permit)| permit.is_of(semaphore)));
+        let permit = index.map(|index| permits.remove(index));
+        drop(permits);
+        permit.is_some()
     }
 
     /// The scheduler that runs it.

@@ -81,6 +81,8 @@ struct Inner {
     alive: Cell<usize>,
     /// All threads alive.
     threads: Cell<usize>,
+    /// Who waits for the last thread to end.
+    settling: RefCell<Option<Waker>>,
     locks: Locks<LockKey>,
 }
 
@@ -203,6 +205,7 @@ impl Scheduler {
             next_id: Cell::new(1),
             alive: Cell::new(0),
             threads: Cell::new(0),
+            settling: RefCell::default(),
             locks: Locks::default(),
         }))
     }
@@ -230,6 +233,24 @@ impl Scheduler {
     /// Threads alive, workers included.
     pub fn threads(&self) -> usize {
         self.0.threads.get()
+    }
+
+    /// Resolves when no thread is alive: workers end a moment after their script.
+    pub async fn settled(&self) {
+        poll_fn(|cx| {
+            if self.threads() == 0 {
+                return Poll::Ready(());
+            }
+            *self.0.settling.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// How a thread that waits is shown to people: its script and whom it is for.
+    pub fn describe(&self, thread: ThreadId) -> Option<String> {
+        let waiting = self.0.waiting.borrow();
+        waiting.get(&thread).map(|instance| instance.context.describe())
     }
 
     /// Mutexes and condition variables of the run.

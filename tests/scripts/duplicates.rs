@@ -14,8 +14,10 @@ fn one_server_behind_many_addresses() {
     let targets = ["127.0.0.1", "127.0.0.10", "127.0.0.2", &other.ip()];
     let run = scan(["-p", &ports, "--script", "+duplicates"]).args(targets).run().expect(0);
     let report = run.report();
-    let found = report.script("duplicates");
-    assert_eq!((&found["rule"], &found["outcome"]), (&json!("postrule"), &json!("done")), "{run}");
+    // Another test's port may be open on these addresses by chance; what a portrule met there is no matter.
+    let found = report.scripts("duplicates").into_iter().find(|record| record["rule"] == "postrule");
+    let found = found.expect("the postrule has something to say");
+    assert_eq!(found["outcome"], "done", "{run}");
     let groups = found["output"].as_array().expect("a list");
     assert_eq!(groups.len(), 1, "{run}");
     let mut same: Vec<String> = ["127.0.0.1", "127.0.0.2", "127.0.0.10"].map(str::to_owned).to_vec();

@@ -85,7 +85,7 @@ fn certificate_of_peers_that_do_not_behave() {
     assert_eq!(failure("ssl-cert", &Peer::greeting("SSH-2.0-x\r\n"), &[]), "protocol");
     is_not_started("ssl-cert");
     // A handshake record of the largest length, and then more than anybody wants.
-    let class = failure("ssl-cert", &Peer::endless("\x16\x03\x03\x40\x00"), &[]);
+    let class = failure("ssl-cert", &Peer::endless("\x16\x03\x03\x40\x00"), &BRIEF);
     assert!(["protocol", "tls"].contains(&class.as_str()), "{class}");
 }
 

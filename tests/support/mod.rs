@@ -7,6 +7,7 @@ pub mod place;
 pub mod servers;
 pub mod sonde;
 pub mod tls;
+pub mod whois;
 pub mod xml;
 
 use std::io::Write as _;

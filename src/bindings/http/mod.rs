@@ -17,6 +17,7 @@ mod fields;
 mod framing;
 mod head;
 mod headers;
+mod lanes;
 mod location;
 mod natives;
 mod origin;

@@ -5,7 +5,7 @@ mod socket;
 
 use rhai::Engine;
 
-pub use socket::Socket;
+pub use socket::{Socket, WeakSocket};
 
 /// Registers the module and its types.
 pub fn register(engine: &mut Engine) {

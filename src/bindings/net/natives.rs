@@ -52,7 +52,7 @@ fn connect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, op
         let connect = ConnectOptions { timeout: Some(timeout), ..ConnectOptions::default() };
         let stream = reach.broker.connect(&reach.warrant, addr, connect).await?;
         let name = peer.name().map(str::to_owned);
-        let socket = Socket::stream(reach.broker.clock().clone(), stream, name, timeout);
+        let socket = reach.adopt(Socket::stream(reach.broker.clock().clone(), stream, name, timeout));
         if tls {
             reach.broker.admit(&reach.warrant, Capability::Tls, "start_tls", addr)?;
             socket.start_tls(&tls_options).await?;
@@ -69,7 +69,8 @@ fn udp_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic) -> Fal
     wait_net(async move {
         let addr = peer.resolve(&reach, port).await?;
         let datagram = reach.broker.datagram(&reach.warrant, None, Some(addr)).await?;
-        Ok(Socket::datagram(reach.broker.clock().clone(), datagram.into(), Some(addr), reach.timeout()))
+        let socket = Socket::datagram(reach.broker.clock().clone(), datagram.into(), Some(addr), reach.timeout());
+        Ok(reach.adopt(socket))
     })
 }
 
@@ -166,7 +167,8 @@ mod natives {
             let v6 = reach.host.as_ref().is_some_and(|host| host.borrow().target.addr.is_ipv6());
             let any: Option<SocketAddr> = v6.then(|| SocketAddr::from(([0u16; 8], 0)));
             let datagram = reach.broker.datagram(&reach.warrant, any, None).await?;
-            Ok(Socket::datagram(reach.broker.clock().clone(), datagram.into(), None, reach.timeout()))
+            let socket = Socket::datagram(reach.broker.clock().clone(), datagram.into(), None, reach.timeout());
+            Ok(reach.adopt(socket))
         })
     }
 
@@ -438,12 +440,13 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_bytes(other, 2)), "hi");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn accept(listener: Listener) -> Fallible<Socket> {
+    pub fn accept(call: NativeCallContext, listener: Listener) -> Fallible<Socket> {
+        let reach = Reach::of(&call)?;
         wait_net(async move {
             let label = listener.listener.local();
             let accepted = listener.clock.timeout(listener.timeout, listener.listener.accept()).await;
             let stream = accepted.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, "accept", label)))?;
-            Ok(Socket::stream(listener.clock.clone(), stream, None, listener.timeout))
+            Ok(reach.adopt(Socket::stream(listener.clock.clone(), stream, None, listener.timeout)))
         })
     }
 

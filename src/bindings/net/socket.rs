@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +18,23 @@ const CHUNK: usize = 8 << 10;
 /// A handle scripts hold; clones share the socket.
 #[derive(Clone)]
 pub struct Socket(Rc<Inner>);
+
+/// A reference that keeps no socket open.
+pub struct WeakSocket(Weak<Inner>);
+
+impl WeakSocket {
+    /// Closes the socket if it is still there.
+    pub fn close(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            Socket(inner).close();
+        }
+    }
+
+    /// Whether nobody holds the socket any more.
+    pub fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
 
 struct Inner {
     clock: Clock,
@@ -83,6 +100,11 @@ impl Socket {
             name,
             tls: RefCell::default(),
         }))
+    }
+
+    /// A reference that does not keep it open.
+    pub fn downgrade(&self) -> WeakSocket {
+        WeakSocket(Rc::downgrade(&self.0))
     }
 
     /// Our end.

@@ -59,7 +59,13 @@ impl Inner {
         if let Role::Worker(_) = instance.role {
             instance.context.workers.set(instance.context.workers.get() - 1);
         }
+        instance.context.permits.borrow_mut().retain(|(thread, _)| *thread != instance.id);
         self.locks.forget(instance.id);
+        if self.threads.get() == 0
+            && let Some(waker) = self.settling.borrow_mut().take()
+        {
+            waker.wake();
+        }
     }
 
     /// Ends an instance: everything it held goes, its record is handed in once its close handlers have run.
