@@ -145,7 +145,8 @@ fn robots() {
     server.dir.write("www/robots.txt", file);
     let expected = json!({ "total": 2, "disallow": ["/private/", "/tmp"], "sitemap": ["http://a.example/map.xml"] });
     assert_eq!(output("http-robots.txt", &server, &[]), expected);
-    let many: String = (0..60).map(|n| format!("Disallow: /{n}\n")).collect();
+    let many: Vec<String> = (0..60).map(|n| format!("Disallow: /{n}\n")).collect();
+    let many = many.concat();
     server.dir.write("www/robots.txt", many);
     let short = output("http-robots.txt", &server, &[]);
     assert_eq!((&short["total"], short["disallow"].as_array().map(Vec::len)), (&json!(60), Some(50)));
