@@ -11,6 +11,9 @@ use crate::script::coroutine::charge;
 /// A BLOB or a string. The name is what the reference prints for such a parameter.
 pub type Data = Dynamic;
 
+/// Bytes, a pattern or a function: what a read waits for.
+pub type Wanted = Dynamic;
+
 /// Bytes one native looks at in one call; larger input is refused, so that no call holds the loop for long.
 pub const MAX_INPUT: usize = 8 << 20;
 /// Bytes one native returns at most.

@@ -271,6 +271,7 @@ fn rhai_type(typ: &str, types: &[TypeDoc]) -> String {
         "Map" => "map",
         "FnPtr" => "Fn",
         "AnyHost" => "Host|string",
+        "Wanted" => "blob|string|Regex|Fn",
         "AnyPort" => "Port|int",
         "Data" => "blob|string",
         "Pattern" => "Regex|string",

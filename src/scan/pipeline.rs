@@ -1,7 +1,6 @@
 //! Targets to hosts: names resolved, hosts admitted to a window, each on its own way, each reported when done.
 
 use std::cell::RefCell;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,12 +12,6 @@ use crate::target::{Item, Targets};
 
 /// Hosts on their way at once: enough to hide the silence of most of them, at a few KB each.
 pub const WINDOW: usize = 4096;
-/// Hosts under way that answer promptly. More of them in flight only wait for each other, in colder caches: one server
-/// on loopback serves 256 clients at once almost twice as fast as 4,096.
-const PROMPT: usize = 256;
-/// A host that took this long is waiting for somebody else; it no longer counts as prompt, and the next is admitted.
-const PROMPT_TIME: Duration = Duration::from_millis(50);
-
 /// Receives what the run has to tell, in order.
 pub type Emit = Rc<dyn Fn(Event)>;
 
@@ -76,21 +69,15 @@ impl Pipeline {
 
     /// Takes every target through the plan. Dropping this future ends all hosts under way.
     pub async fn run(&self, mut targets: Targets) {
-        let (window, prompt) = (Semaphore::new(WINDOW), Semaphore::new(PROMPT));
+        let window = Semaphore::new(WINDOW);
         let mut tasks = Tasks::default();
         while let Some(item) = targets.next() {
             match item {
                 Item::Address(target) => {
                     let place = window.acquire().await;
-                    let first = prompt.acquire().await;
-                    let (host, clock) = (self.host(target), self.plan.network.clock.clone());
+                    let host = self.host(target);
                     tasks.push(self.plan.spawner.spawn(async move {
-                        let mut host = pin!(host);
-                        let waits = clock.timeout(PROMPT_TIME, host.as_mut()).await.is_err();
-                        drop(first);
-                        if waits {
-                            host.await;
-                        }
+                        host.await;
                         drop(place);
                     }));
                     tasks.forget_finished();

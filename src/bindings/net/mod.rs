@@ -2,6 +2,7 @@
 
 mod natives;
 mod socket;
+mod until;
 
 use rhai::Engine;
 

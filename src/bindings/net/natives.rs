@@ -7,7 +7,8 @@ use rhai::{Array, Blob, INT, Map, Module};
 
 use super::Socket;
 use super::socket::Acceptor;
-use crate::bindings::data::Data;
+use super::until;
+use crate::bindings::data::{Data, Wanted};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
 use crate::bindings::located;
 use crate::bindings::reach::{
@@ -75,7 +76,7 @@ fn udp_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic) -> Fal
 }
 
 /// The end of the first delimiter in `data`, searching on from where the last search stopped.
-fn delimiter(pattern: Vec<u8>) -> impl FnMut(&[u8]) -> Option<usize> {
+pub(super) fn delimiter(pattern: Vec<u8>) -> impl FnMut(&[u8]) -> Option<usize> {
     let mut searched = 0;
     move |data: &[u8]| {
         let from = searched.min(data.len());
@@ -260,8 +261,9 @@ mod natives {
         wait_net(async move { sock.receive_until(DEFAULT_LIMIT as usize, lines(wanted)).await })
     }
 
-    /// Everything up to and including `delimiter` (BLOB or text); more stays for the next call. At most 1 MiB, after
-    /// which it is an error `protocol`. Suspends.
+    /// Everything up to and including what is waited for; more stays for the next call. That is bytes (BLOB or text), a
+    /// compiled `Regex`, or a function that gets what has come so far and returns unit, the end of what it wants, or
+    /// `[start, end]`; it may wait itself. At most 1 MiB, after which it is an error `protocol`. Suspends.
     ///
     /// ```rhai
     /// let sock = net::connect(host, port);
@@ -270,8 +272,40 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_bytes(sock, 4)), "rest");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn receive_until(sock: Socket, delimiter: Data) -> Fallible<Blob> {
-        receive_until_limit(sock, delimiter, DEFAULT_LIMIT)
+    pub fn receive_until(call: NativeCallContext, sock: Socket, wanted: Wanted) -> Fallible<Blob> {
+        until::receive(&call, sock, &wanted, true, DEFAULT_LIMIT as usize)
+    }
+
+    /// The same; with `keep` false, what was waited for is taken but not returned. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "one\r\ntwo  three;");
+    /// assert_eq(bytes::to_text(net::receive_until(sock, regex::compile("\\r?\\n"), false)), "one");
+    /// assert_eq(bytes::to_text(net::receive_until(sock, |data| bytes::find(data, " "), false)), "two");
+    /// assert_eq(bytes::to_text(net::receive_until(sock, ";", false)), "  three");
+    /// ```
+    #[rhai_fn(name = "receive_until", return_raw)]
+    pub fn receive_until_keep(call: NativeCallContext, sock: Socket, wanted: Wanted, keep: bool) -> Fallible<Blob> {
+        until::receive(&call, sock, &wanted, keep, DEFAULT_LIMIT as usize)
+    }
+
+    /// The same with a limit in bytes. Suspends.
+    ///
+    /// ```rhai
+    /// let sock = net::connect(host, port);
+    /// net::send(sock, "a;");
+    /// assert_eq(bytes::to_text(net::receive_until(sock, ";", false, 100)), "a");
+    /// ```
+    #[rhai_fn(name = "receive_until", return_raw)]
+    pub fn receive_until_keep_limit(
+        call: NativeCallContext,
+        sock: Socket,
+        wanted: Wanted,
+        keep: bool,
+        limit: INT,
+    ) -> Fallible<Blob> {
+        until::receive(&call, sock, &wanted, keep, count("net::receive_until", limit)?)
     }
 
     /// The same with a limit in bytes. Suspends.
@@ -282,13 +316,8 @@ mod natives {
     /// assert_eq(bytes::to_text(net::receive_until(sock, ";", 100)), "a;");
     /// ```
     #[rhai_fn(name = "receive_until", return_raw)]
-    pub fn receive_until_limit(sock: Socket, delimiter: Data, limit: INT) -> Fallible<Blob> {
-        const OP: &str = "net::receive_until";
-        let (pattern, limit) = (bytes_of(OP, &delimiter)?, count(OP, limit)?);
-        if pattern.is_empty() {
-            return Err(script_error(ARGUMENT, OP, "the delimiter is empty"));
-        }
-        wait_net(async move { sock.receive_until(limit, super::delimiter(pattern)).await })
+    pub fn receive_until_limit(call: NativeCallContext, sock: Socket, wanted: Wanted, limit: INT) -> Fallible<Blob> {
+        until::receive(&call, sock, &wanted, true, count("net::receive_until", limit)?)
     }
 
     /// Puts TLS over a connected stream; returns what the handshake told, as `tls::inspect` does. Capability `tls`.

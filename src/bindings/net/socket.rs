@@ -225,10 +225,7 @@ impl Socket {
         loop {
             let found = enough(&self.0.leftover.borrow());
             if let Some(length) = found {
-                let mut leftover = self.0.leftover.borrow_mut();
-                let length = length.min(leftover.len());
-                let rest = leftover.split_off(length);
-                return Ok(std::mem::replace(&mut *leftover, rest));
+                return Ok(self.take_leftover(length));
             }
             if self.0.leftover.borrow().len() >= limit {
                 let detail = format!("{limit} bytes came without what was waited for");
@@ -236,6 +233,24 @@ impl Socket {
             }
             self.fill(ends_at).await?;
         }
+    }
+
+    /// Received and not yet asked for.
+    pub fn leftover(&self) -> Vec<u8> {
+        self.0.leftover.borrow().clone()
+    }
+
+    /// Takes the first `length` bytes of it.
+    pub fn take_leftover(&self, length: usize) -> Vec<u8> {
+        let mut leftover = self.0.leftover.borrow_mut();
+        let length = length.min(leftover.len());
+        let rest = leftover.split_off(length);
+        std::mem::replace(&mut *leftover, rest)
+    }
+
+    /// Waits for more to arrive, and adds it to what is left over.
+    pub async fn receive_more(&self) -> Result<(), NetError> {
+        self.fill(self.ends_at()).await
     }
 
     /// Appends what arrives next to the leftovers.
