@@ -166,7 +166,9 @@ impl<T: 'static> Fiber<T> {
 
 impl<T: 'static> Drop for Fiber<T> {
     fn drop(&mut self) {
-        if let Some(coroutine) = self.coroutine.as_mut().filter(|coroutine| !coroutine.done()) {
+        // One that never ran has nothing on its stack: what it holds is dropped on the stack of whoever drops it, which
+        // must keep its own guard.
+        if let Some(coroutine) = self.coroutine.as_mut().filter(|coroutine| coroutine.started() && !coroutine.done()) {
             // Unwinding runs on the fiber's own stack, whoever drops it.
             let _guarded = Guarded::enter(coroutine.trap_handler(), self.limit);
             coroutine.force_unwind();
@@ -303,6 +305,22 @@ mod tests {
         assert!(matches!(run(&mut fiber), Progress::Yielded(_)));
         drop(fiber);
         assert_eq!(Rc::strong_count(&token), 1);
+    }
+
+    #[test]
+    fn one_that_never_ran_is_dropped_under_the_guard_of_its_dropper() {
+        let held = vec![0u8; 100];
+        let idle = Fiber::new(move |_| held.len()).unwrap();
+        let (limit, slot) = (idle.limit, Rc::new(Cell::new(Some(idle))));
+        let drop_it = || {
+            let slot = Rc::clone(&slot);
+            Fiber::new(move |_| slot.take().map(drop).is_some()).unwrap()
+        };
+        // The dropper's stack must lie below the other's: that is where the wrong guard would strike.
+        let mut fibers: Vec<_> = (0..64).map(|_| drop_it()).collect();
+        fibers.retain(|fiber| fiber.limit < limit);
+        let mut dropper = fibers.pop().expect("the kernel maps downwards");
+        assert!(matches!(run(&mut dropper), Progress::Returned(true)));
     }
 
     #[test]
