@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn one_that_never_ran_is_dropped_under_the_guard_of_its_dropper() {
-        let held = vec![0u8; 100];
+        let held = Box::new([0u8; 100]); // freeing it is what asks the guard
         let idle = Fiber::new(move |_| held.len()).unwrap();
         let (limit, slot) = (idle.limit, Rc::new(Cell::new(Some(idle))));
         let drop_it = || {
