@@ -9,8 +9,8 @@ fn main() {
     let mut code = String::new();
     for (constant, folder) in [("SCRIPTS", "scripts"), ("STDLIB", "stdlib")] {
         println!("cargo:rerun-if-changed={folder}");
-        let folder = Path::new(&root).join(folder);
-        let entries = fs::read_dir(&folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+        let entries = fs::read_dir(Path::new(&root).join(folder))
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect());
         let mut files: Vec<_> = entries.unwrap_or_default();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "rhai"));
         files.sort();
@@ -18,7 +18,9 @@ fn main() {
         let _ = writeln!(code, "pub static {constant}: &[(&str, &str)] = &[");
         for file in files {
             let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", file.display().to_string());
+            // Relative to wherever the sources are when they are compiled: a build folder may serve several checkouts.
+            let path = format!("/{folder}/{name}");
+            let _ = writeln!(code, "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),");
         }
         let _ = writeln!(code, "];");
     }
