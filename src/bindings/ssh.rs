@@ -8,9 +8,9 @@ use super::reach::{AnyHost, AnyPort, Peer, Reach, check_options, port_number, se
 use crate::bindings::located;
 use crate::model::NetError;
 use crate::net::ssh::exec::{self, ExecError, Finished, Login, Proof};
-use crate::net::ssh::inspect::{Inspection, within};
+use crate::net::ssh::inspect::Inspection;
 use crate::net::ssh::{HostKey, Identification, LISTS, PrivateKey};
-use crate::net::{ConnectOptions, NetFuture, Stream};
+use crate::net::{ConnectOptions, NetFuture, Stream, within};
 
 /// `kind` of the error when a server does not let a user in.
 const AUTH: &str = "auth";
@@ -161,7 +161,7 @@ fn exec_on(
         let stream = reach.broker.connect(&reach.warrant, addr, connect).await?;
         let clock = reach.broker.clock();
         // What is no error of the network travels as a value.
-        within(clock, limit, addr, async { Ok((addr, exec::exec(stream, login, &command).await)) }).await
+        within(clock, limit, "ssh", addr, async { Ok((addr, exec::exec(stream, login, &command).await)) }).await
     })?;
     let (addr, result) = ran;
     result.map_err(|error| match error {

@@ -13,6 +13,7 @@ pub mod ssh;
 pub mod tls;
 pub mod warm;
 
+use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use crate::model::NetError;
+use crate::model::{NetError, NetErrorKind};
 use crate::runtime::{Clock, Random};
 
 /// What every operation of the door returns.
@@ -111,4 +112,16 @@ pub trait Names {
     fn addresses(&self, name: &str, family: Family) -> NetFuture<Vec<IpAddr>>;
     /// Names of `addr` (PTR, hosts file); empty when there are none.
     fn reverse(&self, addr: IpAddr) -> NetFuture<Vec<String>>;
+}
+
+/// Runs `work` for at most `limit`; then it is a timeout of `op` towards `peer`.
+pub async fn within<T>(
+    clock: &Clock,
+    limit: Duration,
+    op: &'static str,
+    peer: impl fmt::Display,
+    work: impl Future<Output = Result<T, NetError>>,
+) -> Result<T, NetError> {
+    let result = clock.timeout(limit, work).await;
+    result.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, op, peer)))
 }

@@ -1,6 +1,5 @@
 //! What a server shows to anybody: its identification, its algorithms, its host keys, its authentication methods.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::connection::{Connection, Negotiation, OP};
@@ -9,7 +8,7 @@ use super::identification::Identification;
 use super::kexinit::{Agreed, Algorithms};
 use super::wire::{Malformed, Reader, Writer};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::{NetFuture, Stream};
+use crate::net::{NetFuture, Stream, within};
 use crate::runtime::{Clock, Random};
 
 /// Signature algorithms of host keys we ask for, one of each format after the other.
@@ -113,7 +112,7 @@ impl<D: Fn() -> NetFuture<Box<dyn Stream>>> Inspection<'_, D> {
         let peer = stream.peer();
         // On the heap: a host may have thousands of these under way, each within several others.
         let work = Box::pin(async { work(Connection::open(stream, self.random).await?).await });
-        within(self.clock, self.limit, peer, work).await
+        within(self.clock, self.limit, OP, peer, work).await
     }
 }
 
@@ -154,17 +153,6 @@ async fn ask_methods(mut connection: Connection, user: &str) -> Result<AuthMetho
         }
     }
     Err(connection.malformed(&Malformed("the server does not say how to authenticate")))
-}
-
-/// Runs `work` for at most `limit`.
-pub async fn within<T>(
-    clock: &Clock,
-    limit: Duration,
-    peer: impl fmt::Display,
-    work: impl Future<Output = Result<T, NetError>>,
-) -> Result<T, NetError> {
-    let result = clock.timeout(limit, work).await;
-    result.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, OP, peer)))
 }
 
 fn known() -> Vec<String> {

@@ -1,12 +1,14 @@
 //! What a server presents, whatever its age: the client first, the prober where that fails.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::{ClientHello, TlsInfo, TlsOptions, TlsStream, TlsVersion, probe};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::{NetFuture, Stream};
+use crate::net::{NetFuture, Stream, within};
 use crate::runtime::{Clock, Random};
+
+/// What errors say was being done.
+const OP: &str = "tls handshake";
 
 /// Hellos the prober sends in turn. The first gets an answer from every server that negotiates; the others are for
 /// those that hang up on a version they do not know.
@@ -30,9 +32,9 @@ pub async fn inspect(
     let wanted = |version: TlsVersion| options.versions.is_empty() || options.versions.contains(&version);
     let mut failure = None;
     if wanted(TlsVersion::TLS12) || wanted(TlsVersion::TLS13) {
-        let stream = within(clock, limit, "server", dial()).await?;
+        let stream = within(clock, limit, OP, "server", dial()).await?;
         let peer = stream.peer();
-        match within(clock, limit, peer, TlsStream::handshake(stream, options)).await {
+        match within(clock, limit, OP, peer, TlsStream::handshake(stream, options)).await {
             Ok(tls) => return Ok(tls.info().clone()),
             Err(error) if is_refusal(&error) => failure = Some(error),
             Err(error) => return Err(error),
@@ -42,16 +44,16 @@ pub async fn inspect(
         let mut hello = ClientHello::new(version, random);
         hello.server_name.clone_from(&options.server_name);
         hello.alpn.clone_from(&options.alpn);
-        let stream = within(clock, limit, "server", dial()).await?;
+        let stream = within(clock, limit, OP, "server", dial()).await?;
         let peer = stream.peer();
-        match within(clock, limit, peer, probe_once(stream, &hello)).await {
+        match within(clock, limit, OP, peer, probe_once(stream, &hello)).await {
             Ok(info) => return Ok(info),
             Err(error) if is_refusal(&error) => _ = failure.get_or_insert(error),
             Err(error) => return Err(error),
         }
     }
     Err(failure.unwrap_or_else(|| {
-        let error = NetError::new(NetErrorKind::Local, "tls handshake", "server");
+        let error = NetError::new(NetErrorKind::Local, OP, "server");
         error.because("no version is left to try among those allowed")
     }))
 }
@@ -59,7 +61,7 @@ pub async fn inspect(
 async fn probe_once(mut stream: Box<dyn Stream>, hello: &ClientHello) -> Result<TlsInfo, NetError> {
     let flight = probe(stream.as_mut(), hello).await?;
     flight.info().ok_or_else(|| {
-        let error = NetError::new(NetErrorKind::Tls, "tls handshake", stream.peer());
+        let error = NetError::new(NetErrorKind::Tls, OP, stream.peer());
         match flight.alert {
             Some(alert) => error.because(alert),
             None => error.because("the server sends encrypted data without a hello"),
@@ -70,14 +72,4 @@ async fn probe_once(mut stream: Box<dyn Stream>, hello: &ClientHello) -> Result<
 /// Whether another hello may fare better.
 fn is_refusal(error: &NetError) -> bool {
     matches!(error.kind, NetErrorKind::Tls | NetErrorKind::Closed | NetErrorKind::Reset)
-}
-
-async fn within<T>(
-    clock: &Clock,
-    limit: Duration,
-    peer: impl fmt::Display,
-    work: impl Future<Output = Result<T, NetError>>,
-) -> Result<T, NetError> {
-    let result = clock.timeout(limit, work).await;
-    result.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, "tls handshake", peer)))
 }
