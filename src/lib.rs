@@ -10,6 +10,8 @@
 //! | [`error`] | why a run could not do what was asked, by who is at fault; exit codes | everything but the words for it |
 //! | [`target`] | target and port expressions, expanded lazily; service names | name lookup, files, randomness, sockets |
 //! | [`runtime`] | the one thread: executor, clock and timers, randomness, memory accounts | networks, scripts |
+//! | [`packet`] | bytes to headers and back, flows, one-line summaries | I/O, time, whose packet it is |
+//! | [`capture`] | filter language, BPF, dispatcher, subscriptions | descriptors, threads, scripts |
 //! | [`net`] | the door: streams, datagrams, names, TLS; the broker in front of scripts | scripts, stages |
 //! | [`script`] | header, catalogue, selection, coroutine, scheduler, budgets | sockets, packets, what natives there are |
 //! | [`scan`] | each host on its own way: ports, name, scripts, report | natives, formats; scripts are a trait to it |
@@ -48,10 +50,12 @@
 
 pub mod app;
 pub mod bindings;
+pub mod capture;
 pub mod cli;
 pub mod error;
 pub mod model;
 pub mod net;
+pub mod packet;
 pub mod report;
 pub mod runtime;
 pub mod scan;

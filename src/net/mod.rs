@@ -7,6 +7,7 @@ pub mod broker;
 pub mod live;
 #[cfg(test)]
 mod loopback;
+pub mod packets;
 pub mod resolver;
 pub mod slots;
 pub mod ssh;

@@ -4,16 +4,18 @@ use super::source::Source;
 use super::{Fault, expect, expect_none, paths, sources};
 
 /// Each room, bottom to top, with what it may name: a room, or one path inside it. Its own content is always free.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("error", &["model"]),
     ("target", &["error", "model"]),
     ("runtime", &["model"]),
-    ("net", &["runtime", "error", "model"]),
+    ("packet", &["model"]),
+    ("capture", &["packet", "target", "runtime", "model"]),
+    ("net", &["capture", "packet", "runtime", "error", "model"]),
     ("script", &["runtime", "error", "model"]),
     ("scan", &["net", "target", "runtime", "model"]),
     // The script stage is the one thing of the pipeline that bindings fill in.
-    ("bindings", &["scan::ScriptStage", "script", "net", "runtime", "error", "model"]),
+    ("bindings", &["scan::ScriptStage", "script", "net", "capture", "packet", "runtime", "error", "model"]),
     ("report", &["error", "model"]),
     ("cli", &["error", "model"]),
     ("app", &["cli", "report", "bindings", "scan", "script", "net", "runtime", "target", "error", "model"]),
@@ -69,7 +71,7 @@ fn a_wrong_edge_is_found() {
         Source::new("src/model/x.rs", "fn a() -> super::super::runtime::Clock {}"),
         Source::new("src/scan/x.rs", "use crate as c;\nuse crate::*;"),
         Source::new("src/main.rs", "fn main() { sonde::net::x() }"),
-        Source::new("src/packet/mod.rs", ""),
+        Source::new("src/helpers/mod.rs", ""),
     ];
     expect(
         &faults(&bad),
@@ -80,7 +82,7 @@ fn a_wrong_edge_is_found() {
             ("src/scan/x.rs:1", "keeps its name"),
             ("src/scan/x.rs:2", "it names *"),
             ("src/main.rs:1", "it names net::x"),
-            ("src/packet/mod.rs:1", "no room is called packet"),
+            ("src/helpers/mod.rs:1", "no room is called helpers"),
         ],
     );
 }

@@ -1,0 +1,84 @@
+//! Interfaces of this machine, hardware addresses, and the way to a host.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// A 48-bit hardware address (IEEE 802), printed as `02:00:5e:10:00:01`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct MacAddr(pub [u8; 6]);
+
+impl MacAddr {
+    /// Everybody on the link.
+    pub const BROADCAST: MacAddr = MacAddr([0xff; 6]);
+}
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// What packets of a link begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// Ethernet II, also the loopback interface (DLT 1).
+    Ethernet,
+    /// An IP packet at once: tunnels and other links without addresses (DLT 101).
+    Ip,
+}
+
+/// What kind of link an interface is on, as scripts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkKind {
+    /// Ethernet and whatever behaves like it.
+    Ethernet,
+    /// This machine only.
+    Loopback,
+    /// A tunnel or serial line: no neighbours to ask for.
+    PointToPoint,
+    /// None of these.
+    Other,
+}
+
+/// One address of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InterfaceAddr {
+    /// The address.
+    pub addr: IpAddr,
+    /// Bits of the network it is in.
+    pub prefix: u8,
+}
+
+/// One interface of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// The kernel's number for it; the scope of link-local addresses.
+    pub index: u32,
+    /// Its name: `eth0`.
+    pub name: Rc<str>,
+    /// The link it is on.
+    pub kind: LinkKind,
+    /// How its packets begin.
+    pub link: LinkType,
+    /// Its hardware address, where links have such.
+    pub mac: Option<MacAddr>,
+    /// Largest IP packet, in bytes.
+    pub mtu: u32,
+    /// Whether it is up and has a carrier.
+    pub up: bool,
+    /// Its addresses, IPv4 first.
+    pub addrs: Vec<InterfaceAddr>,
+}
+
+/// The way to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The interface packets leave by.
+    pub interface: Rc<Interface>,
+    /// Our address on the way.
+    pub source: IpAddr,
+    /// Who forwards them; none when the host is on the link.
+    pub gateway: Option<IpAddr>,
+}
