@@ -1,7 +1,8 @@
 //! Time and timers. The only file that reads the machine's clocks.
 //!
 //! There is one notion of time, [`Timestamp`]: wall-clock time at the start of the run plus monotonic time since, so it
-//! never runs backwards and still prints as a date.
+//! never runs backwards and still prints as a date. A virtual clock starts where it is told and moves only when its
+//! runtime has nothing else to do.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,12 +19,19 @@ use crate::model::Timestamp;
 pub struct Clock(Rc<Inner>);
 
 struct Inner {
-    /// Monotonic and wall time of the same moment; a virtual clock replaces this pair.
-    origin: (Instant, Timestamp),
+    source: Source,
     timers: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
     next_id: Cell<u64>,
     /// Woken when a timer becomes the earliest one.
     driver: RefCell<Option<Waker>>,
+}
+
+/// Where time comes from.
+enum Source {
+    /// The machine: monotonic and wall time of the same moment.
+    Machine(Instant, Timestamp),
+    /// The runtime, which sets it.
+    Virtual(Cell<Timestamp>),
 }
 
 /// The deadline passed before the work was done.
@@ -34,18 +42,36 @@ impl Clock {
     /// A clock on the machine's time.
     pub fn live() -> Clock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock(Rc::new(Inner {
-            origin: (Instant::now(), Timestamp(wall.as_nanos() as u64)),
-            timers: RefCell::default(),
-            next_id: Cell::new(0),
-            driver: RefCell::default(),
-        }))
+        Clock::on(Source::Machine(Instant::now(), Timestamp(wall.as_nanos() as u64)))
+    }
+
+    /// A clock that stands at `start` until its runtime moves it.
+    pub(super) fn standing_at(start: Timestamp) -> Clock {
+        Clock::on(Source::Virtual(Cell::new(start)))
+    }
+
+    fn on(source: Source) -> Clock {
+        Clock(Rc::new(Inner { source, timers: RefCell::default(), next_id: Cell::new(0), driver: RefCell::default() }))
     }
 
     /// The current time.
     pub fn now(&self) -> Timestamp {
-        let (started, wall) = self.0.origin;
-        wall.plus(started.elapsed())
+        match &self.0.source {
+            Source::Machine(started, wall) => wall.plus(started.elapsed()),
+            Source::Virtual(now) => now.get(),
+        }
+    }
+
+    /// Whether time is the runtime's own, and passes only when there is nothing to do.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.0.source, Source::Virtual(_))
+    }
+
+    /// Moves a virtual clock forward to `to`; it never goes back, and the machine's time cannot be moved.
+    pub(super) fn advance_to(&self, to: Timestamp) {
+        if let Source::Virtual(now) = &self.0.source {
+            now.set(now.get().max(to));
+        }
     }
 
     /// Resolves at `deadline`.
@@ -76,10 +102,12 @@ impl Clock {
         self.before(self.now().plus(duration), work).await
     }
 
-    /// The machine time at which `deadline` falls, for the reactor's own timer.
-    pub(super) fn instant_of(&self, deadline: Timestamp) -> Instant {
-        let (started, wall) = self.0.origin;
-        started + deadline.since(wall)
+    /// The machine time at which `deadline` falls, for the reactor's own timer; none on a virtual clock.
+    pub(super) fn instant_of(&self, deadline: Timestamp) -> Option<Instant> {
+        match self.0.source {
+            Source::Machine(started, wall) => Some(started + deadline.since(wall)),
+            Source::Virtual(_) => None,
+        }
     }
 
     /// Wakes everything that is due and returns the next deadline. `driver` is woken when an earlier one appears.

@@ -17,6 +17,13 @@ impl Random {
         Random { seed, rng: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))) }
     }
 
+    /// A stream of numbers of its own for `label`: the same for the same seed and label, whatever others drew before. So
+    /// what one script draws does not depend on how it was interleaved with others.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> Random {
+        Random::new(Some(label.bytes().fold(mixed(self.seed), |state, byte| mixed(state ^ u64::from(byte)))))
+    }
+
     /// The seed, to repeat a run.
     pub fn seed(&self) -> u64 {
         self.seed
@@ -40,5 +47,33 @@ impl Random {
     /// Fills `buffer`.
     pub fn fill(&self, buffer: &mut [u8]) {
         self.rng.borrow_mut().fill(buffer);
+    }
+}
+
+/// One step of SplitMix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit of `state`.
+fn mixed(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_stream_depends_on_seed_and_label_alone() {
+        let draw = |seed, label: &str| {
+            let random = Random::new(Some(seed));
+            random.u64(); // what others drew
+            random.derive(label).u64()
+        };
+        assert_eq!(draw(1, "http-title 127.0.0.1:80"), Random::new(Some(1)).derive("http-title 127.0.0.1:80").u64());
+        let mut all =
+            vec![draw(1, "a"), draw(1, "b"), draw(2, "a"), draw(1, ""), draw(1, "aa"), draw(1, "ab"), draw(1, "ba")];
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 7);
     }
 }
