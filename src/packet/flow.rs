@@ -8,7 +8,7 @@ use std::net::IpAddr;
 /// unreachable or the time-exceeded that came instead of it, from whatever router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowKey {
-    /// IP protocol number of the probe: 6 TCP, 17 UDP, 132 SCTP, 1 ICMP, 58 ICMPv6, …
+    /// IP protocol number of the probe: 6 TCP, 17 UDP, 132 SCTP, 1 and 58 ICMP, …
     pub protocol: u8,
     /// Where the probe went: source of the reply, destination of a quoted packet.
     pub remote: IpAddr,
