@@ -196,6 +196,7 @@ impl Launcher {
         let reach = Reach {
             broker: self.broker.clone(),
             warrant: Rc::new(warrant),
+            random: self.broker.random().derive(&format!("{} {subject}", script.id)),
             host: host.cloned(),
             cache: self.cache.clone(),
             client: std::cell::OnceCell::new(),

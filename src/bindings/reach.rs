@@ -16,6 +16,7 @@ use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind};
 use crate::net::Family;
 use crate::net::broker::{Broker, Warrant};
+use crate::runtime::Random;
 use crate::script::Context;
 
 /// A host value, an address or a name. The name of such a type is what the reference turns into what scripts may pass.
@@ -31,6 +32,8 @@ pub struct Reach {
     pub broker: Broker,
     /// What this instance may do.
     pub warrant: Rc<Warrant>,
+    /// What it draws: the same whatever other instances drew before.
+    pub random: Random,
     /// The host it was started for.
     pub host: Option<HostValue>,
     /// Answers shared by all HTTP clients of the run.
@@ -51,7 +54,7 @@ impl Reach {
     pub fn client(&self) -> Client {
         let make = || {
             let (broker, warrant) = (self.broker.clone(), Rc::clone(&self.warrant));
-            let (clock, random) = (broker.clock().clone(), broker.random().clone());
+            let (clock, random) = (broker.clock().clone(), self.random.clone());
             let dialler = Dialler { broker, warrant, host: self.host.clone() };
             Client::new(Rc::new(dialler), clock, random, Some(self.cache.clone()), Pool::default())
         };

@@ -178,7 +178,7 @@ mod script {
     pub fn rng(call: NativeCallContext, bound: INT) -> Fallible<INT> {
         let bound = u64::try_from(bound).ok().filter(|bound| *bound > 0);
         let bound = bound.ok_or_else(|| script_error(ARGUMENT, "script::rng", "the bound is at least 1"))?;
-        Ok(Reach::of(&call)?.broker.random().below(bound) as INT)
+        Ok(Reach::of(&call)?.random.below(bound) as INT)
     }
 
     /// The current time in seconds since 1970-01-01T00:00:00Z, by the run's clock.

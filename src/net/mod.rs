@@ -115,6 +115,12 @@ pub trait Names {
     fn reverse(&self, addr: IpAddr) -> NetFuture<Vec<String>>;
 }
 
+/// The randomness of one conversation: bound to its two ends, so that a replay of it draws the same whatever else runs
+/// beside it.
+pub fn random_of(stream: &dyn Stream, random: &Random) -> Random {
+    random.derive(&format!("{} {}", stream.local(), stream.peer()))
+}
+
 /// Runs `work` for at most `limit`; then it is a timeout of `op` towards `peer`.
 pub async fn within<T>(
     clock: &Clock,

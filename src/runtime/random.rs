@@ -7,21 +7,26 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct Random {
     seed: u64,
+    repeatable: bool,
     rng: Rc<RefCell<fastrand::Rng>>,
 }
 
 impl Random {
     /// Numbers that follow from `seed`; a seed drawn from the machine when there is none.
     pub fn new(seed: Option<u64>) -> Random {
-        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-        Random { seed, rng: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))) }
+        Random::seeded(seed.unwrap_or_else(|| fastrand::u64(..)), seed.is_some())
+    }
+
+    fn seeded(seed: u64, repeatable: bool) -> Random {
+        Random { seed, repeatable, rng: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))) }
     }
 
     /// A stream of numbers of its own for `label`: the same for the same seed and label, whatever others drew before. So
     /// what one script draws does not depend on how it was interleaved with others.
     #[must_use]
     pub fn derive(&self, label: &str) -> Random {
-        Random::new(Some(label.bytes().fold(mixed(self.seed), |state, byte| mixed(state ^ u64::from(byte)))))
+        let seed = label.bytes().fold(mixed(self.seed), |state, byte| mixed(state ^ u64::from(byte)));
+        Random::seeded(seed, self.repeatable)
     }
 
     /// The seed, to repeat a run.
@@ -42,6 +47,20 @@ impl Random {
     /// Any 64-bit number.
     pub fn u64(&self) -> u64 {
         self.rng.borrow_mut().u64(..)
+    }
+
+    /// Fills `buffer` with what nobody may guess: from the machine, unless the run was given a seed and so must be
+    /// repeatable.
+    pub fn secret(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        if self.repeatable {
+            self.fill(buffer);
+            return Ok(());
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            filled += rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
+        }
+        Ok(())
     }
 
     /// Fills `buffer`.

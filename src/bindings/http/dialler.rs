@@ -70,7 +70,8 @@ impl Dial for Dialler {
                 alpn: vec![b"http/1.1".to_vec()],
                 versions: Vec::new(),
             };
-            let handshake = broker.clock().timeout(limit, TlsStream::handshake(stream, &options)).await;
+            let handshake = TlsStream::handshake(stream, &options, broker.random());
+            let handshake = broker.clock().timeout(limit, handshake).await;
             let stream = handshake.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, "tls", addr)))?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })

@@ -56,7 +56,7 @@ fn connect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, op
         let socket = reach.adopt(Socket::stream(reach.broker.clock().clone(), stream, name, timeout));
         if tls {
             reach.broker.admit(&reach.warrant, Capability::Tls, "start_tls", addr)?;
-            socket.start_tls(&tls_options).await?;
+            socket.start_tls(&tls_options, reach.broker.random()).await?;
         }
         Ok(socket)
     })
@@ -351,7 +351,7 @@ mod natives {
         let info = wait_net(async move {
             let peer = sock.peer().ok_or_else(|| NetError::new(NetErrorKind::Local, "start_tls", "nobody"))?;
             reach.broker.admit(&reach.warrant, Capability::Tls, "start_tls", peer)?;
-            sock.start_tls(&tls_options).await?;
+            sock.start_tls(&tls_options, reach.broker.random()).await?;
             sock.tls().ok_or_else(|| NetError::new(NetErrorKind::Tls, "start_tls", peer))
         })?;
         Ok(crate::bindings::tls::info_map(&info))

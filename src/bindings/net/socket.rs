@@ -10,7 +10,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use crate::model::{NetError, NetErrorKind, Timestamp};
 use crate::net::tls::{TlsInfo, TlsOptions, TlsStream};
 use crate::net::{Datagram, Listener, Stream};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Random};
 
 /// Bytes asked of a stream at once.
 const CHUNK: usize = 8 << 10;
@@ -281,7 +281,7 @@ impl Socket {
     }
 
     /// Puts TLS over the stream. Bytes received before and not yet asked for would be lost, so they are an error.
-    pub async fn start_tls(&self, options: &TlsOptions) -> Result<(), NetError> {
+    pub async fn start_tls(&self, options: &TlsOptions, random: &Random) -> Result<(), NetError> {
         if !self.0.leftover.borrow().is_empty() {
             let detail = "bytes received before the handshake were not read";
             return Err(self.error(NetErrorKind::Protocol, "start_tls").because(detail));
@@ -292,7 +292,7 @@ impl Socket {
             taken.channel = channel;
             return Err(self.error(NetErrorKind::Local, "start_tls").because("TLS runs over TCP streams"));
         };
-        let done = self.0.clock.before(self.ends_at(), TlsStream::handshake(stream, options)).await;
+        let done = self.0.clock.before(self.ends_at(), TlsStream::handshake(stream, options, random)).await;
         let stream = done.unwrap_or_else(|_| Err(self.error(NetErrorKind::Timeout, "start_tls")))?;
         let info = stream.info().clone();
         taken.channel = Channel::Stream(Box::new(stream));

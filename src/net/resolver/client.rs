@@ -87,7 +87,9 @@ impl Client {
     /// All tries with one server. One socket, so one random port (the kernel draws it), id and spelling for all of
     /// them: a slow answer to the first try still counts, and one that comes after the last finds the port closed.
     async fn ask_one(&self, server: &Server, question: &Question) -> Result<Answer, Complaint> {
-        let query = Query::new(question.clone(), &self.random)
+        // Of its own, so that a replay asks the same whatever was asked before; a second server is asked anew.
+        let random = self.random.derive(&format!("{} {question:?}", server.addr));
+        let query = Query::new(question.clone(), &random)
             .ok_or_else(|| Complaint::Spoken("was not asked: the name does not fit a query".to_owned()))?;
         let socket = self.transport.datagram(None, Some(server.addr)).await.map_err(Complaint::from)?;
         for (index, wait) in self.tries.iter().enumerate() {

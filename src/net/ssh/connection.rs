@@ -9,7 +9,7 @@ use super::packets::{Incoming, Outgoing};
 use super::protection::{CIPHERS, Direction, MACS, Protection, Secrets};
 use super::wire::{Malformed, Reader};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::Stream;
+use crate::net::{Stream, random_of};
 use crate::runtime::Random;
 
 /// The operation errors name.
@@ -49,9 +49,10 @@ pub struct Negotiation {
 impl Connection {
     /// Identifies us and waits for the server to do so.
     pub async fn open(stream: Box<dyn Stream>, random: &Random) -> Result<Connection, NetError> {
+        let random = random_of(stream.as_ref(), random);
         let mut connection = Connection {
             stream,
-            random: random.clone(),
+            random,
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
             buffer: vec![0; 4096],

@@ -1,6 +1,6 @@
 //! Data connections: rustls, driven without I/O of its own over any stream of the door.
 //!
-//! Certificates are reported, never refused. TLS randomness comes from `ring` and cannot be seeded.
+//! Certificates are reported, never refused. What is drawn comes from [`super::secrets`].
 
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -11,14 +11,15 @@ use std::task::{Context, Poll, ready};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, InvalidMessage, SignatureScheme};
 
+use super::secrets::{self, drawing_from};
 use super::{SeenBy, TlsInfo, TlsVersion, suites};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::Stream;
+use crate::net::{Stream, random_of};
+use crate::runtime::Random;
 
 /// Reads from the peer in one poll before others get a turn: a peer may send records without end that carry no data.
 const READS_PER_POLL: usize = 16;
@@ -44,14 +45,20 @@ pub struct TlsStream {
 }
 
 impl TlsStream {
-    /// Shakes hands over `stream`. Takes as long as the peer likes: put a deadline around it.
+    /// Shakes hands over `stream`, drawing from what `random` gives for it. Takes as long as the peer likes: put a deadline around it.
     ///
     /// # Errors
     /// `Tls` when the peer refuses or has nothing in common with us, `Protocol` when it does not speak TLS, `Closed` or
     /// `Reset` when it goes away.
-    pub async fn handshake(stream: Box<dyn Stream>, options: &TlsOptions) -> Result<TlsStream, NetError> {
+    pub async fn handshake(
+        stream: Box<dyn Stream>,
+        options: &TlsOptions,
+        random: &Random,
+    ) -> Result<TlsStream, NetError> {
         let peer = stream.peer();
-        let mut link = Link { session: session(options, peer)?, inner: stream };
+        let random = random_of(stream.as_ref(), random);
+        let session = drawing_from(&random, || session(options, peer))?;
+        let mut link = Link { session, inner: stream, random };
         let done = future::poll_fn(|cx| link.poll_handshake(cx)).await;
         done.map_err(|error| NetError::from_io(&error, "tls handshake", peer))?;
         let info = info(&link.session);
@@ -83,6 +90,7 @@ fn info(session: &ClientConnection) -> TlsInfo {
 struct Link {
     inner: Box<dyn Stream>,
     session: ClientConnection,
+    random: Random,
 }
 
 impl Link {
@@ -117,7 +125,7 @@ impl Link {
     fn pull_in(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let read = self.session.read_tls(&mut Blocking { stream: self.inner.as_mut(), cx });
         let length = ready!(pending_when_blocked(read))?;
-        if let Err(error) = self.session.process_new_packets() {
+        if let Err(error) = drawing_from(&self.random, || self.session.process_new_packets()) {
             let _alert_sent_if_it_goes_out_at_once = self.push_out(cx);
             let error = net_error(&error, self.inner.peer());
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
@@ -238,7 +246,7 @@ fn session(options: &TlsOptions, peer: SocketAddr) -> Result<ClientConnection, N
         .filter(|(_, version)| all || options.versions.contains(version))
         .map(|(supported, _)| supported)
         .collect();
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(secrets::provider());
     let config = ClientConfig::builder_with_details(provider, Arc::new(NoClock))
         .with_protocol_versions(&versions)
         .map_err(|_| failed("data connections need TLS 1.2 or 1.3 among the versions".to_owned()))?;
@@ -314,5 +322,24 @@ impl ServerCertVerifier for ReportOnly {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         suites::SCHEMES.iter().map(|number| SignatureScheme::from(*number)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seeded_hello_is_the_same_again_and_others_are_not() {
+        let hello = |random: Random| {
+            let peer = SocketAddr::from(([127, 0, 0, 1], 443));
+            let mut session = drawing_from(&random, || session(&TlsOptions::default(), peer)).unwrap();
+            let mut bytes = Vec::new();
+            session.write_tls(&mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!(hello(Random::new(Some(1))), hello(Random::new(Some(1))));
+        assert_ne!(hello(Random::new(Some(1))), hello(Random::new(Some(2))));
+        assert_ne!(hello(Random::new(None)), hello(Random::new(None)));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ClientHello, TlsInfo, TlsOptions, TlsStream, TlsVersion, probe};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::{NetFuture, Stream, within};
+use crate::net::{NetFuture, Stream, random_of, within};
 use crate::runtime::{Clock, Random};
 
 /// What errors say was being done.
@@ -34,17 +34,17 @@ pub async fn inspect(
     if wanted(TlsVersion::TLS12) || wanted(TlsVersion::TLS13) {
         let stream = within(clock, limit, OP, "server", dial()).await?;
         let peer = stream.peer();
-        match within(clock, limit, OP, peer, TlsStream::handshake(stream, options)).await {
+        match within(clock, limit, OP, peer, TlsStream::handshake(stream, options, random)).await {
             Ok(tls) => return Ok(tls.info().clone()),
             Err(error) if is_refusal(&error) => failure = Some(error),
             Err(error) => return Err(error),
         }
     }
     for version in PROBED.into_iter().filter(|version| wanted(*version)) {
-        let mut hello = ClientHello::new(version, random);
+        let stream = within(clock, limit, OP, "server", dial()).await?;
+        let mut hello = ClientHello::new(version, &random_of(stream.as_ref(), random));
         hello.server_name.clone_from(&options.server_name);
         hello.alpn.clone_from(&options.alpn);
-        let stream = within(clock, limit, OP, "server", dial()).await?;
         let peer = stream.peer();
         match within(clock, limit, OP, peer, probe_once(stream, &hello)).await {
             Ok(info) => return Ok(info),

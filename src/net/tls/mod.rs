@@ -3,8 +3,8 @@
 //! [`fetch`] joins them, [`certificate`] reads what both deliver. `docs/TLS.md` says what is reachable with which.
 //!
 //! A scanner reports certificates; nothing here refuses one. Never opens a socket (streams come in) and never reads the
-//! clock. The prober's randomness is seeded; that of rustls comes from `ring` and is not, so a data connection's bytes
-//! differ from run to run.
+//! clock. All randomness follows the run's seed where one was given, bound to the connection's two ends, so a recorded
+//! conversation replays byte for byte; without a seed secrets come from the machine ([`secrets`]).
 
 pub mod certificate;
 pub mod client;
@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod hello;
 pub mod prober;
 pub mod records;
+mod secrets;
 pub mod suites;
 
 use std::fmt;

@@ -191,7 +191,7 @@ fn data_goes_both_ways_and_ends_cleanly() {
         let mut server = Server::start(&folder, "modern", flag);
         Runtime::live().run(async {
             let stream = dial(server.addr).await.unwrap();
-            let mut tls = TlsStream::handshake(stream, &TlsOptions::default()).await.unwrap();
+            let mut tls = TlsStream::handshake(stream, &TlsOptions::default(), &Random::new(Some(5))).await.unwrap();
             let line = "abc".repeat(4000);
             assert!(future::poll_once(tls.read(&mut [0; 16])).await.is_none(), "a dropped read loses nothing");
             for _ in 0..3 {
@@ -207,7 +207,7 @@ fn data_goes_both_ways_and_ends_cleanly() {
             tls.close().await.unwrap();
 
             let stream = dial(server.addr).await.unwrap();
-            let mut cut = TlsStream::handshake(stream, &TlsOptions::default()).await.unwrap();
+            let mut cut = TlsStream::handshake(stream, &TlsOptions::default(), &Random::new(Some(5))).await.unwrap();
             cut.write_all(b"x\n").await.unwrap();
             cut.flush().await.unwrap();
             cut.read_exact(&mut [0; 2]).await.unwrap();
@@ -248,7 +248,9 @@ fn dropped_writes_neither_lose_nor_repeat_bytes() {
     let server = lazy_reader(listener, started);
     let data: Vec<u8> = (0..16_000_000u32).map(|index| (index / 7) as u8).collect();
     Runtime::live().run(async {
-        let mut tls = TlsStream::handshake(dial(addr).await.unwrap(), &TlsOptions::default()).await.unwrap();
+        let mut tls = TlsStream::handshake(dial(addr).await.unwrap(), &TlsOptions::default(), &Random::new(Some(5)))
+            .await
+            .unwrap();
         let mut sent = 0;
         while let Some(length) = future::poll_once(tls.write(&data[sent..])).await {
             sent += length.unwrap();
