@@ -9,6 +9,7 @@ pub mod live;
 mod loopback;
 pub mod packets;
 pub mod resolver;
+pub mod sim;
 pub mod slots;
 pub mod ssh;
 pub mod tls;

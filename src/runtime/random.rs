@@ -29,6 +29,12 @@ impl Random {
         Random::seeded(seed, self.repeatable)
     }
 
+    /// The number that belongs to a place: the same whenever it is asked for, without drawing from the stream. So a
+    /// population of millions follows from a seed and is stored nowhere.
+    pub fn at(&self, place: &[u64]) -> u64 {
+        place.iter().fold(mixed(self.seed), |state, number| mixed(state ^ number))
+    }
+
     /// The seed, to repeat a run.
     pub fn seed(&self) -> u64 {
         self.seed
