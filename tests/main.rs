@@ -22,6 +22,9 @@ mod scan;
 /// The shipped scripts.
 mod scripts;
 
+/// Whole scans of networks that exist only in a scenario, on virtual time.
+mod simulated;
+
 /// SSH: servers of all ages looked at, commands run, a hundred sessions side by side.
 mod ssh;
 
