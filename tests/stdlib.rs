@@ -106,7 +106,7 @@ fn httpspider() {
     }
     server.dir.write("www/robots.txt", "User-agent: *\nDisallow: /private/\n");
     let run = check("httpspider", (&server.ip(), &server.port()), &["-d"]);
-    let run = run.says(&["at the end: 0 threads alive, 0 sockets open, locks idle"]);
+    let run = run.says(&["at the end: 0 threads alive, 0 sockets open, 0 stacks in use, locks idle"]);
     assert!(held(&run, "httpspider") > 20, "{run}");
 }
 
@@ -122,7 +122,7 @@ fn whois() {
     let arguments = format!("server={},second={target}", first.address.ip());
     let run =
         check("whois", (&first.address.ip().to_string(), &port.to_string()), &["--script-args", &arguments, "-d"]);
-    let run = run.says(&["at the end: 0 threads alive, 0 sockets open, locks idle"]);
+    let run = run.says(&["at the end: 0 threads alive, 0 sockets open, 0 stacks in use, locks idle"]);
     assert!(held(&run, "whois") >= 13, "{run}");
     // Four names and the one for the dead server, each once; never two connections at a time.
     assert_eq!((first.asked(), first.most_at_once()), (5, 1));

@@ -13,7 +13,7 @@ use super::{complain, inputs};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
-use crate::cli::{ScanSettings, Settings};
+use crate::cli::{ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
 use crate::net::Network;
@@ -149,8 +149,11 @@ impl Session {
     fn left_behind(&self) -> String {
         let scheduler = &self.launcher.scheduler;
         let (threads, sockets) = (scheduler.threads(), self.launcher.broker.open_sockets());
+        let stacks = crate::script::coroutine::stacks();
         let locks = if scheduler.locks().is_idle() { "idle" } else { "in use" };
-        format!("debug: at the end: {threads} threads alive, {sockets} sockets open, locks {locks}")
+        format!(
+            "debug: at the end: {threads} threads alive, {sockets} sockets open, {stacks} stacks in use, locks {locks}"
+        )
     }
 
     fn run_start(&self) -> RunStart {
@@ -214,6 +217,19 @@ fn slot_limits(scan: &ScanSettings) -> SlotLimits {
     }
 }
 
+/// Script instances alive at once. `--min-parallelism` connections need at least as many, so it raises the default.
+fn instances(scripts: &ScriptSettings, scan: &ScanSettings) -> usize {
+    let default = DEFAULT_INSTANCES.max(scan.min_parallelism.unwrap_or(0) as usize);
+    scripts.max_instances.map_or(default, |most| most as usize)
+}
+
+/// Probes under way to one host, and in total. `--min-parallelism` raises what is not set by a maximum.
+fn probes(scan: &ScanSettings) -> (usize, usize) {
+    let least = scan.min_parallelism.unwrap_or(0) as usize;
+    let most = scan.max_parallelism.map(|most| most as usize);
+    (most.unwrap_or(PROBES_PER_HOST.max(least)), most.unwrap_or(usize::MAX))
+}
+
 fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Chosen, governor: Governor) -> Launcher {
     let limits = settings.scripts.limits;
     let sources = engine.sources(&chosen.selected);
@@ -229,7 +245,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
     let scheduler = Scheduler::new(Setup {
         engine: Rc::clone(&engine.rhai),
         clock: network.clock.clone(),
-        max_instances: settings.scripts.max_instances.map_or(DEFAULT_INSTANCES, |most| most as usize),
+        max_instances: instances(&settings.scripts, &settings.scan),
         shared: Rc::new(shared),
         convert: to_value,
         sources,
@@ -256,15 +272,15 @@ fn plan(
     ports: &Rc<[u16]>,
 ) -> HostPlan {
     let (verbose, debug) = (settings.report.verbose, settings.report.debug);
-    let most = settings.scan.max_parallelism.map(|most| most as usize);
+    let (per_host, total) = probes(&settings.scan);
     HostPlan {
         network: network.clone(),
         spawner: runtime.spawner(),
         pace: Pace {
             timeout: settings.scan.connect_timeout,
             retries: settings.scan.max_retries,
-            per_host: most.unwrap_or(PROBES_PER_HOST),
-            total: most.unwrap_or(usize::MAX),
+            per_host,
+            total,
             delay: settings.scan.scan_delay,
             keep_open: !launcher.index.is_empty(),
             governor,
@@ -276,5 +292,37 @@ fn plan(
         host_timeout: settings.scan.host_timeout,
         fold: Box::new(move |ports| report::fold(ports, verbose, debug)),
         scripts: Rc::new(HostScripts(Rc::clone(launcher))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(words: &str) -> Settings {
+        let words: Vec<std::ffi::OsString> = words.split(' ').map(Into::into).collect();
+        match crate::cli::parse(&words) {
+            Ok(crate::cli::Command::Run(settings)) => *settings,
+            _ => panic!("{words:?} is a command line"),
+        }
+    }
+
+    #[test]
+    fn bounds_of_parallelism_reach_probes_instances_and_slots() {
+        for (words, expected) in [
+            ("host", (PROBES_PER_HOST, usize::MAX, DEFAULT_INSTANCES, None)),
+            ("--min-parallelism 2000 host", (2000, usize::MAX, 2000, None)),
+            ("--min-parallelism 2 host", (PROBES_PER_HOST, usize::MAX, DEFAULT_INSTANCES, None)),
+            ("--max-parallelism 7 host", (7, 7, DEFAULT_INSTANCES, Some(7))),
+            ("-T2 host", (1, 1, DEFAULT_INSTANCES, Some(1))),
+            ("-T2 --min-parallelism 4 host", (4, 4, DEFAULT_INSTANCES, Some(4))),
+            ("--min-parallelism 2000 --max-script-instances 50 host", (2000, usize::MAX, 50, None)),
+        ] {
+            let settings = settings(words);
+            let (per_host, total) = probes(&settings.scan);
+            let found =
+                (per_host, total, instances(&settings.scripts, &settings.scan), slot_limits(&settings.scan).total);
+            assert_eq!(found, expected, "{words}");
+        }
     }
 }

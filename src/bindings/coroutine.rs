@@ -1,17 +1,22 @@
 //! The Rhai module `coroutine`: generators and other functions that stop half-way.
 
+use std::rc::Weak;
+
 use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, EvalAltResult, FnPtr, Module};
 
 use super::fault::Fallible;
+use super::net::{Handle, Owned};
+use super::reach::Reach;
 use crate::bindings::located;
 use crate::script::Context;
 use crate::script::callback::Callback;
-use crate::script::nested::{self, Nested, Resumed, State};
+use crate::script::nested::{self, Core, Nested, Resumed, State};
+use crate::script::worker::ThreadId;
 
 /// A coroutine as something `for` can walk.
 #[derive(Clone)]
-pub struct Generator(Nested);
+pub struct Generator(Nested, ThreadId);
 
 impl Iterator for Generator {
     type Item = Result<Dynamic, Box<EvalAltResult>>;
@@ -20,7 +25,7 @@ impl Iterator for Generator {
         if self.0.state() == State::Dead {
             return None;
         }
-        match self.0.resume(Array::new()) {
+        match self.0.resume(self.1, Array::new()) {
             Ok(Resumed::Gave(value)) => Some(Ok(value)),
             Ok(Resumed::Returned(_)) => None,
             Err(error) => Some(Err(error)),
@@ -35,9 +40,29 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("coroutine", module.into());
 }
 
-fn make(call: &NativeCallContext<'_>, function: FnPtr) -> Fallible<Nested> {
-    let engine = Context::of(call)?.scheduler()?.engine();
-    Nested::new(engine, Callback::capture(call, function))
+/// A coroutine of the running script, and its base thread. It ends with the script.
+fn make(call: &NativeCallContext<'_>, function: FnPtr) -> Fallible<(Nested, ThreadId)> {
+    let context = Context::of(call)?;
+    let engine = context.scheduler()?.engine();
+    let co = Nested::new(engine, Callback::capture(call, function), context.base)?;
+    Ok((Reach::of(call)?.adopt(co), context.base))
+}
+
+impl Handle for Core {
+    fn close(&self) {
+        Core::close(self);
+    }
+}
+
+impl Owned for Nested {
+    fn handle(&self) -> Weak<dyn Handle> {
+        let core: Weak<Core> = self.downgrade();
+        core
+    }
+}
+
+fn resume_it(call: &NativeCallContext<'_>, co: &Nested, arguments: Array) -> Fallible<Dynamic> {
+    co.resume(Context::of(call)?.base, arguments).map(value_of)
 }
 
 fn value_of(resumed: Resumed) -> Dynamic {
@@ -64,11 +89,11 @@ mod natives {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn create(call: NativeCallContext, function: FnPtr) -> Fallible<Coroutine> {
-        make(&call, function)
+        make(&call, function).map(|(co, _)| co)
     }
 
     /// Runs a coroutine until it gives a value or returns, and returns that value. What it throws is thrown here. It is
-    /// an error while it runs, while it waits, and after its end. Suspends.
+    /// an error while it runs, while it waits, after its end, and in another script. It ends with its script. Suspends.
     ///
     /// ```rhai
     /// let co = coroutine::create(|| { coroutine::give(1); worker::sleep(0.001); 2 });
@@ -77,8 +102,8 @@ mod natives {
     /// assert_eq(coroutine::status(co), "dead");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn resume(co: Coroutine) -> Fallible<Dynamic> {
-        co.resume(Array::new()).map(value_of)
+    pub fn resume(call: NativeCallContext, co: Coroutine) -> Fallible<Dynamic> {
+        resume_it(&call, &co, Array::new())
     }
 
     /// The same with a value: the function's argument at first, later what `coroutine::give` returns. Suspends.
@@ -89,8 +114,8 @@ mod natives {
     /// assert_eq(coroutine::resume(co, 5), 50);
     /// ```
     #[rhai_fn(name = "resume", return_raw)]
-    pub fn resume_with(co: Coroutine, value: Dynamic) -> Fallible<Dynamic> {
-        co.resume(vec![value]).map(value_of)
+    pub fn resume_with(call: NativeCallContext, co: Coroutine, value: Dynamic) -> Fallible<Dynamic> {
+        resume_it(&call, &co, vec![value])
     }
 
     /// Stops the innermost running coroutine: its resumer gets `value`. Returns what the next resume passes.
@@ -113,7 +138,7 @@ mod natives {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn wrap(call: NativeCallContext, function: FnPtr) -> Fallible<Generator> {
-        make(&call, function).map(Generator)
+        make(&call, function).map(|(co, base)| Generator(co, base))
     }
 
     /// `suspended`, `running`, `waiting` (for the engine) or `dead`.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
-use crate::model::NetError;
+use crate::model::{NetError, NetErrorKind};
 
 /// What natives return.
 pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -13,6 +13,8 @@ pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
 pub const PROTOCOL: &str = "protocol";
 /// `kind` of an error about what the script itself passed: a bad format, pattern, name or length.
 pub const ARGUMENT: &str = "argument";
+/// `kind` of an error about a budget that is used up.
+const BUDGET: &str = "budget";
 /// `kind` of an error about size: the work asked for is larger than a native does in one piece.
 pub const LIMIT: &str = "limit";
 
@@ -23,14 +25,26 @@ pub fn script_error(kind: &str, op: &str, message: impl Display) -> Box<EvalAltR
 
 /// An exception `#{kind, op, peer, message}` about an operation on `peer`.
 pub fn script_error_with(kind: &str, op: &str, peer: &str, message: impl Display) -> Box<EvalAltResult> {
-    let fields = [("kind", kind), ("op", op), ("peer", peer), ("message", &message.to_string())];
-    let map: Map = fields.into_iter().map(|(key, text)| (key.into(), Dynamic::from(text.to_owned()))).collect();
+    exception(&[("kind", kind), ("op", op), ("peer", peer), ("message", &message.to_string())])
+}
+
+fn exception(fields: &[(&str, &str)]) -> Box<EvalAltResult> {
+    let map: Map = fields.iter().map(|(key, text)| ((*key).into(), Dynamic::from((*text).to_owned()))).collect();
     Box::new(EvalAltResult::ErrorRuntime(Dynamic::from_map(map), Position::NONE))
+}
+
+/// An exception `#{kind: "budget", budget, op, peer, message}`: which budget is used up.
+pub fn budget_error(budget: &str, op: &str, peer: &str, message: impl Display) -> Box<EvalAltResult> {
+    let fields = [("kind", BUDGET), ("budget", budget), ("op", op), ("peer", peer), ("message", &message.to_string())];
+    exception(&fields)
 }
 
 /// The exception of a failed network operation, with the kinds of [`NetErrorKind`](crate::model::NetErrorKind).
 pub fn net_error(error: &NetError) -> Box<EvalAltResult> {
-    script_error_with(error.kind.name(), error.op, &error.peer, error)
+    match error.kind {
+        NetErrorKind::Budget(spent) => budget_error(spent.name(), error.op, &error.peer, error),
+        kind => script_error_with(kind.name(), error.op, &error.peer, error),
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::reach::Reach;
 use crate::model::{FailureKind, Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
 use crate::net::broker::{Broker, Warrant};
 use crate::net::warm::WarmStreams;
+use crate::runtime::Threads;
 use crate::scan::ScriptStage;
 use crate::script::coroutine::Stop;
 use crate::script::registry::Registry;
@@ -184,13 +185,14 @@ impl Launcher {
             (Some(addr), None) => addr.to_string(),
             (None, _) => plan.rule.name().to_owned(),
         };
-        let usage = Rc::new(Usage::default());
+        let (usage, threads) = (Rc::new(Usage::default()), Threads::default());
         let warrant = Warrant {
             script: script.id.as_str().into(),
             capabilities: script.header.capabilities,
             fence,
             limits: self.limits,
             usage: Rc::clone(&usage),
+            threads: threads.clone(),
             warm: host.map(HostValue::warm).unwrap_or_default(),
         };
         let reach = Reach {
@@ -200,7 +202,7 @@ impl Launcher {
             host: host.cloned(),
             cache: self.cache.clone(),
             client: std::cell::OnceCell::new(),
-            sockets: RefCell::default(),
+            open: RefCell::default(),
         };
         let reach = Rc::new(reach);
         let values = host.into_iter().flat_map(|host| {
@@ -215,6 +217,7 @@ impl Launcher {
             subject,
             reach: Rc::<Reach>::clone(&reach),
             usage,
+            threads,
             host_registry: host.map_or_else(Registry::default, HostValue::registry),
         };
         (job, reach)

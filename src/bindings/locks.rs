@@ -11,6 +11,7 @@ use super::reach::{Seconds, seconds};
 use crate::bindings::located;
 use crate::runtime::channel::Channel;
 use crate::runtime::locks::{LockError, Locks};
+use crate::script::callback;
 use crate::script::worker::rethrow;
 use crate::script::{Context, coroutine, wait};
 
@@ -47,7 +48,8 @@ fn table(call: &NativeCallContext<'_>) -> Fallible<(Locks<String>, u64)> {
     Ok((Context::of(call)?.scheduler()?.locks(), coroutine::current_thread()))
 }
 
-fn refused(call: &NativeCallContext<'_>, op: &str, error: &LockError) -> Box<EvalAltResult> {
+/// The exception of a refused wait, with the threads it is about.
+pub(super) fn refused(call: &NativeCallContext<'_>, op: &str, error: &LockError) -> Box<EvalAltResult> {
     let message = match error {
         LockError::Deadlock(circle) if circle.len() == 1 => "this thread holds it already".to_owned(),
         LockError::Deadlock(circle) => {
@@ -303,7 +305,8 @@ mod locks {
     }
 
     /// Calls a function once per key and run: others that ask meanwhile wait, and all get its value or its error. When
-    /// the thread that calls it dies, the next one calls it anew. Suspends.
+    /// the thread that calls it dies, the next one calls it anew. The run keeps 10,000 results, and 64 MiB of them; then
+    /// those nobody asked for longest go, and their function is called anew when it is asked for. Suspends.
     ///
     /// ```rhai
     /// let calls = 0;
@@ -315,12 +318,14 @@ mod locks {
     pub fn once(call: NativeCallContext, key: Dynamic, function: FnPtr) -> Fallible<Dynamic> {
         let key = format!("once:{}", key_of("locks::once", &key)?);
         let shared = Rc::clone(&Context::of(&call)?.shared);
-        if let Some(result) = shared.once(&key) {
+        let known = shared.once.borrow_mut().get(&key);
+        if let Some(result) = known {
             return result.map_err(rethrow);
         }
         lock_within(&call, Lock(key.clone()), None)?;
         // Somebody may have finished while this thread waited for its turn.
-        let result = match shared.once(&key) {
+        let known = shared.once.borrow_mut().get(&key);
+        let result = match known {
             Some(result) => result.map_err(rethrow),
             None => function.call_within_context::<Dynamic>(&call, ()),
         };
@@ -328,13 +333,14 @@ mod locks {
         let _ = locks.unlock(&key, thread);
         match result {
             Ok(value) => {
-                shared.set_once(key, Ok(value.clone()));
+                let value = callback::share(&call, value)?;
+                shared.once.borrow_mut().set(key, Ok(value.clone()));
                 Ok(value)
             }
             Err(error) if !error.is_catchable() => Err(error),
             Err(error) => {
                 let thrown = crate::script::worker::thrown(&error);
-                shared.set_once(key, Err(thrown));
+                shared.once.borrow_mut().set(key, Err(thrown));
                 Err(error)
             }
         }
@@ -367,8 +373,8 @@ mod channel {
     /// assert_eq(channel::take(c), "a");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn put(queue: Channel, value: Dynamic) -> Fallible<()> {
-        let put = wait(queue.put(value))?;
+    pub fn put(call: NativeCallContext, queue: Channel, value: Dynamic) -> Fallible<()> {
+        let put = wait(queue.put(callback::share(&call, value)?))?;
         put.map_err(|_| script_error("closed", "channel::put", "the channel is closed"))
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use rhai::{Dynamic, Map, NativeCallContext};
@@ -11,7 +11,7 @@ use super::data::view;
 use super::fault::{ARGUMENT, Fallible, net_error, script_error};
 use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
-use super::net::{Socket, WeakSocket};
+use super::net::{Handle, Owned};
 use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind};
 use crate::net::Family;
@@ -40,8 +40,8 @@ pub struct Reach {
     pub cache: Cache,
     /// This instance's HTTP client, once it needs one.
     pub client: OnceCell<Client>,
-    /// The sockets it opened, to be closed when it ends.
-    pub sockets: RefCell<Vec<WeakSocket>>,
+    /// What it opened, to be closed when it ends.
+    pub open: RefCell<Vec<Weak<dyn Handle>>>,
 }
 
 impl Reach {
@@ -61,20 +61,21 @@ impl Reach {
         self.client.get_or_init(make).clone()
     }
 
-    /// Makes `socket` one of the instance's own: it closes with it, whoever else still holds it.
-    pub fn adopt(&self, socket: Socket) -> Socket {
-        let mut sockets = self.sockets.borrow_mut();
-        if sockets.len() == sockets.capacity() {
-            sockets.retain(|socket| !socket.is_gone()); // before it grows: as long as what is open
+    /// Makes a socket, listener or coroutine one of the instance's own: it closes with it, whoever else still holds it.
+    pub fn adopt<T: Owned>(&self, one: T) -> T {
+        let mut open = self.open.borrow_mut();
+        if open.len() == open.capacity() {
+            open.retain(|handle| handle.strong_count() > 0); // before it grows: as long as what is open
         }
-        sockets.push(socket.downgrade());
-        socket
+        open.push(one.handle());
+        one
     }
 
-    /// Closes what the instance left open. Sockets belong to the base thread: what a registry or a closure still holds
-    /// does not keep them.
+    /// Closes what the instance left open. It belongs to the base thread: what a registry or a closure still holds does
+    /// not keep it.
     pub fn close(&self) {
-        self.sockets.take().iter().for_each(WeakSocket::close);
+        let open = self.open.take();
+        open.iter().filter_map(Weak::upgrade).for_each(|handle| handle.close());
         if let Some(client) = self.client.get() {
             client.pool().clear();
         }

@@ -7,7 +7,7 @@ use super::fault::{ARGUMENT, Fallible, script_error};
 use super::reach::Reach;
 use crate::bindings::located;
 use crate::script::Context;
-use crate::script::callback::Callback;
+use crate::script::callback::{self, Callback};
 
 /// Registers the module.
 pub fn register(engine: &mut Engine) {
@@ -19,7 +19,8 @@ pub fn register(engine: &mut Engine) {
 #[export_module(manifest)]
 mod script {
     /// A table shared by scripts: `script::registry()` by all of the run, `host.registry` by those of one host. Values
-    /// are copied in and out, so change a list by setting it anew.
+    /// are copied in and out, so change a list by setting it anew. A function in it can be called by all scripts, each with
+    /// its own rights and budgets, until the script that made it has ended; then it is an error `closed`.
     pub type Registry = crate::script::registry::Registry;
 
     /// The value of a key, also written `registry.key`; `()` where there is none.
@@ -39,9 +40,10 @@ mod script {
     /// common["banner"] = "x";
     /// assert_eq(common.banner, "x");
     /// ```
-    #[rhai_fn(index_set)]
-    pub fn set(registry: &mut Registry, key: &str, value: Dynamic) {
-        registry.set(key.into(), value);
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set(call: NativeCallContext, registry: &mut Registry, key: &str, value: Dynamic) -> Fallible<()> {
+        registry.set(key.into(), callback::share(&call, value)?);
+        Ok(())
     }
 
     /// The keys, sorted.

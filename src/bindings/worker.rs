@@ -7,7 +7,8 @@ use std::time::Duration;
 use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, FnPtr, FuncRegistration, INT, Module, RhaiFunc, Shared};
 
-use super::fault::{ARGUMENT, Fallible, script_error};
+use super::fault::{ARGUMENT, Fallible, budget_error, script_error};
+use super::locks::refused;
 use super::reach::{Reach, Seconds, seconds};
 use crate::bindings::located;
 use crate::script::callback::Callback;
@@ -32,7 +33,30 @@ fn start(call: &NativeCallContext<'_>, body: FnPtr, arguments: Array, limit: Opt
     let scheduler = context.scheduler()?;
     let deadline = limit.map(|limit| scheduler.clock().now().plus(limit));
     let started = scheduler.start_worker(&context, Callback::capture(call, body), arguments, deadline);
-    started.map_err(|message| script_error("budget", "worker::start", message))
+    started.map_err(|refusal| budget_error(refusal.budget, "worker::start", "", refusal.message))
+}
+
+/// Suspends the running thread until `worker` has ended: what it returned, or what it threw.
+fn join_worker(call: &NativeCallContext<'_>, worker: &Worker) -> Fallible<Result<Dynamic, Dynamic>> {
+    const OP: &str = "worker::join";
+    let (context, thread) = (Context::of(call)?, coroutine::current_thread());
+    if worker.id() == thread {
+        return Err(script_error(ARGUMENT, OP, "a thread cannot wait for itself"));
+    }
+    if worker.id() == context.base {
+        return Err(script_error(ARGUMENT, OP, "a worker ends with its base thread, so it cannot wait for it"));
+    }
+    if worker.state().has_ended() {
+        return wait(worker.join());
+    }
+    let locks = context.scheduler()?.locks();
+    let waits = locks.await_end(worker.id(), thread).map_err(|error| refused(call, OP, &error))?;
+    let joining = (worker.base() == context.base).then(|| context.job.threads.join());
+    let join = worker.join();
+    wait(async move {
+        let _marks = (waits, joining);
+        join.await
+    })
 }
 
 /// The form of `worker::start` with `count` arguments after the function.
@@ -95,7 +119,9 @@ mod natives {
     }
 
     /// Waits until a worker has ended; returns what it returned, throws what it threw. Any thread may join, several
-    /// may, and joining an ended worker returns at once. Suspends.
+    /// may, and joining an ended worker returns at once. Waiting for oneself or the base thread is an error `argument`;
+    /// closing a circle of threads that wait for each other, with `join` or for a mutex, is an error `deadlock` that names
+    /// them. Suspends.
     ///
     /// ```rhai
     /// let w = worker::start(|| throw "no");
@@ -104,11 +130,8 @@ mod natives {
     /// assert_eq(caught, "no");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn join(worker: Worker) -> Fallible<Dynamic> {
-        if worker.id() == coroutine::current_thread() {
-            return Err(script_error(ARGUMENT, "worker::join", "a worker cannot wait for itself"));
-        }
-        wait(worker.join())?.map_err(rethrow)
+    pub fn join(call: NativeCallContext, worker: Worker) -> Fallible<Dynamic> {
+        join_worker(&call, &worker)?.map_err(rethrow)
     }
 
     /// Where a worker is in its life: `running`, `waiting`, `done`, `failed`, `cancelled`, `timed out`.
@@ -133,15 +156,25 @@ mod natives {
         worker.error().unwrap_or(Dynamic::UNIT)
     }
 
-    /// Ends a worker at its next step: what it waits for is closed, its locks are released. Harmless when it has ended.
+    /// Ends a worker at its next step: what it waits for is closed, its locks are released. Harmless when it has ended;
+    /// a base thread is not cancelled.
     ///
     /// ```rhai
     /// let w = worker::start(|| worker::sleep(60));
     /// worker::cancel(w);
     /// try { worker::join(w) } catch (error) { assert_eq(error.kind, "cancelled") }
     /// ```
-    pub fn cancel(worker: Worker) {
+    #[rhai_fn(return_raw)]
+    pub fn cancel(worker: Worker) -> Fallible<()> {
+        if worker.is_base() {
+            return Err(script_error(
+                ARGUMENT,
+                "worker::cancel",
+                "a base thread is not a worker; throw to end a script",
+            ));
+        }
         worker.stop(coroutine::Stop::Cancelled);
+        Ok(())
     }
 
     /// Calls a function on every element of a list with at most `limit` calls under way, and returns the results in
@@ -165,7 +198,7 @@ mod natives {
                 under_way.push_back(start(&call, function.clone(), vec![item], None)?);
             }
             let Some(first) = under_way.pop_front() else { return Ok(results) };
-            match wait(first.join())? {
+            match join_worker(&call, &first)? {
                 Ok(value) => results.push(value),
                 Err(thrown) => {
                     for worker in &under_way {
@@ -175,6 +208,19 @@ mod natives {
                 }
             }
         }
+    }
+
+    /// The base thread of the running script, the one that runs `action`. Sockets, captures and budgets belong to it, and
+    /// everything ends with it. Another script that was handed it may join it, which gives `()`.
+    ///
+    /// ```rhai
+    /// let base = worker::base();
+    /// assert_eq(worker::join(worker::start(|| worker::status(base))), "waiting");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn base(call: NativeCallContext) -> Fallible<Worker> {
+        let base = Context::of(&call)?.base_thread();
+        base.ok_or_else(|| "internal error: the script has no base thread".into())
     }
 
     /// Where the script's base thread is in its life: libraries ask whether to give a cached resource back.

@@ -23,10 +23,32 @@ pub enum NetErrorKind {
     Protocol,
     /// The script may not do this: undeclared capability or a host outside its fence.
     Denied,
-    /// A budget of the script is used up.
-    Budget,
+    /// A budget of the script is used up, or what it waits for will never come.
+    Budget(Spent),
     /// This machine refused: address in use, no descriptors, no permission.
     Local,
+}
+
+/// Which budget is used up. The names are what scripts see in `error.budget`, and the class of the failure in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Spent {
+    /// Bytes sent and received.
+    Bytes,
+    /// Sockets open at once.
+    Sockets,
+    /// Slots for sockets: all who hold some wait for more.
+    Slots,
+}
+
+impl Spent {
+    /// The name scripts and reports use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Spent::Bytes => "bytes",
+            Spent::Sockets => "sockets",
+            Spent::Slots => "slots",
+        }
+    }
 }
 
 impl NetErrorKind {
@@ -42,14 +64,14 @@ impl NetErrorKind {
             NetErrorKind::Tls => "tls",
             NetErrorKind::Protocol => "protocol",
             NetErrorKind::Denied => "denied",
-            NetErrorKind::Budget => "budget",
+            NetErrorKind::Budget(_) => "budget",
             NetErrorKind::Local => "local",
         }
     }
 
     /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
     pub fn is_peer(self) -> bool {
-        !matches!(self, NetErrorKind::Denied | NetErrorKind::Budget | NetErrorKind::Local)
+        !matches!(self, NetErrorKind::Denied | NetErrorKind::Budget(_) | NetErrorKind::Local)
     }
 }
 

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::slots::{Slot, Slots};
+use super::slots::{HoldAndWait, Slot, Slots};
 use super::warm::WarmStreams;
 use super::{ConnectOptions, Datagram, Family, Listener, LocalNetFuture, NetFuture, Network, Stream};
-use crate::model::{Capabilities, Capability, Limits, NetError, NetErrorKind, Timestamp, Usage};
-use crate::runtime::{Clock, Random};
+use crate::model::{Capabilities, Capability, Limits, NetError, NetErrorKind, Spent, Timestamp, Usage};
+use crate::runtime::{Clock, Random, Threads};
 
 /// What a script instance may do, and what it has used.
 pub struct Warrant {
@@ -30,6 +30,8 @@ pub struct Warrant {
     pub limits: Limits,
     /// Its counters.
     pub usage: Rc<Usage>,
+    /// Its threads.
+    pub threads: Threads,
     /// Connections of its host that are open already.
     pub warm: WarmStreams,
 }
@@ -68,7 +70,7 @@ impl Warrant {
         if self.usage.sockets.get() < limit {
             return Ok(());
         }
-        Err(NetError::new(NetErrorKind::Budget, op, peer)
+        Err(NetError::new(NetErrorKind::Budget(Spent::Sockets), op, peer)
             .because(format!("{limit} sockets are open; close some or raise --script-max-sockets")))
     }
 
@@ -90,7 +92,7 @@ impl Warrant {
             return Ok(());
         }
         let limit = self.limits.bytes;
-        Err(NetError::new(NetErrorKind::Budget, op, peer)
+        Err(NetError::new(NetErrorKind::Budget(Spent::Bytes), op, peer)
             .because(format!("more than {limit} bytes moved; raise --script-max-bytes")))
     }
 }
@@ -180,6 +182,18 @@ impl Broker {
         &self.network.random
     }
 
+    /// Waits for the slots a socket takes.
+    async fn slot(&self, warrant: &Warrant, op: &'static str, peer: SocketAddr) -> Result<Slot, NetError> {
+        let bearer = (&warrant.usage, &warrant.threads);
+        let slot = self.slots.acquire(&warrant.script, peer.ip(), bearer, self.clock()).await;
+        slot.map_err(|HoldAndWait| {
+            NetError::new(NetErrorKind::Budget(Spent::Slots), op, peer).because(
+                "every script that could free a socket slot holds one and waits for another; close sockets first, or raise \
+                 --max-parallelism, --max-sockets-per-host or --max-sockets-per-script",
+            )
+        })
+    }
+
     /// Opens a TCP stream for the bearer of `warrant`.
     pub fn connect(
         &self,
@@ -192,7 +206,7 @@ impl Broker {
         Box::pin(async move {
             admitted?;
             warrant.check_sockets("connect", peer)?;
-            let slot = broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await;
+            let slot = broker.slot(&warrant, "connect", peer).await?;
             let count = warrant.open_socket("connect", peer, Some(slot), &broker.open)?;
             broker.governor.pass().await;
             let warm = warrant.warm.take(peer, broker.clock().now()).filter(|_| options.bind.is_none());
@@ -234,9 +248,7 @@ impl Broker {
             let label = peer.map_or_else(|| "any".to_owned(), |peer| peer.to_string());
             warrant.check_sockets("udp", &label)?;
             let slot = match peer {
-                Some(peer) => {
-                    Some(broker.slots.acquire(&warrant.script, peer.ip(), &warrant.usage, broker.clock()).await)
-                }
+                Some(peer) => Some(broker.slot(&warrant, "udp", peer).await?),
                 None => None, // it has no host to count against
             };
             let count = warrant.open_socket("udp", label, slot, &broker.open)?;

@@ -108,6 +108,14 @@ impl<T> Queue<T> {
         }
         woken
     }
+
+    /// Takes a taker out of its line.
+    fn leave(&mut self, index: Option<usize>) {
+        if let Some(index) = index {
+            self.takers.remove(index);
+            self.called -= usize::from(index < self.called);
+        }
+    }
 }
 
 /// Where the holder of `ticket` stands in `line`.
@@ -204,16 +212,6 @@ impl<T> Future for Take<T> {
         drop(queue);
         woken.into_iter().for_each(Waker::wake);
         Poll::Ready(value)
-    }
-}
-
-impl<T> Queue<T> {
-    /// Takes a taker out of its line.
-    fn leave(&mut self, index: Option<usize>) {
-        if let Some(index) = index {
-            self.takers.remove(index);
-            self.called -= usize::from(index < self.called);
-        }
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Owners are threads of scripts, known here by number only. Whoever runs them calls [`Locks::forget`] when one ends, in
 //! whatever way: its mutexes go to the next in line, and waiters of condition variables it took part in wake.
+//!
+//! Who waits for another's end ([`Locks::await_end`]) stands in the same graph as who waits for a mutex, so circles of both
+//! kinds are found before anybody waits in them.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,10 +23,18 @@ pub struct Locks<K>(Rc<RefCell<Table<K>>>);
 struct Table<K> {
     mutexes: HashMap<K, Mutex>,
     condvars: HashMap<K, Condvar>,
-    /// Which mutex each owner waits for: the edges deadlocks are made of.
-    waits: HashMap<Owner, K>,
+    /// What each owner waits for: the edges deadlocks are made of.
+    waits: HashMap<Owner, For<K>>,
     held: HashMap<Owner, HashSet<K>>,
     next_ticket: u64,
+}
+
+/// What an owner can wait for that another must bring about.
+enum For<K> {
+    /// That a mutex is handed over.
+    Mutex(K),
+    /// That another owner ends.
+    End(Owner),
 }
 
 #[derive(Default)]
@@ -136,6 +147,17 @@ impl<K: Hash + Eq + Clone> Locks<K> {
         woken
     }
 
+    /// Says that `owner` waits until `other` has ended, until the returned mark is dropped. An error when `other` waits,
+    /// directly or through others, for `owner`.
+    pub fn await_end(&self, other: Owner, owner: Owner) -> Result<AwaitsEnd<K>, LockError> {
+        let mut table = self.0.borrow_mut();
+        if let Some(circle) = table.circle(Some(other), owner) {
+            return Err(LockError::Deadlock(circle));
+        }
+        table.waits.insert(owner, For::End(other));
+        Ok(AwaitsEnd { locks: self.clone(), owner })
+    }
+
     /// Forgets an owner that ended: releases what it held, wakes those who may have counted on it.
     pub fn forget(&self, owner: Owner) {
         let wakers: Vec<Waker> = {
@@ -200,18 +222,25 @@ impl<K: Hash + Eq + Clone> Table<K> {
         Some(waker)
     }
 
-    /// The circle of owners that would close if `owner` waited for `key`.
-    fn circle(&self, key: &K, owner: Owner) -> Option<Vec<Owner>> {
+    /// Who must act before a wait for `what` is over.
+    fn in_the_way(&self, what: &For<K>) -> Option<Owner> {
+        match what {
+            For::Mutex(key) => self.mutexes.get(key)?.holder,
+            For::End(owner) => Some(*owner),
+        }
+    }
+
+    /// The circle of owners that would close if `owner` waited for something that `first` must bring about.
+    fn circle(&self, first: Option<Owner>, owner: Owner) -> Option<Vec<Owner>> {
         let mut circle = vec![owner];
-        let mut key = key;
+        let mut next = first?;
         // Each step follows one owner's only wait; a path longer than the owners there are cannot exist.
         for _ in 0..=self.waits.len() {
-            let holder = self.mutexes.get(key)?.holder?;
-            if holder == owner {
+            if next == owner {
                 return Some(circle);
             }
-            circle.push(holder);
-            key = self.waits.get(&holder)?;
+            circle.push(next);
+            next = self.in_the_way(self.waits.get(&next)?)?;
         }
         None
     }
@@ -242,13 +271,14 @@ impl<K: Hash + Eq + Clone + Unpin> Future for Acquire<K> {
                 table.take(&self.key, self.owner);
                 return Poll::Ready(Ok(()));
             }
-            if let Some(circle) = table.circle(&self.key, self.owner) {
+            let holder = table.mutexes.get(&self.key).and_then(|mutex| mutex.holder);
+            if let Some(circle) = table.circle(holder, self.owner) {
                 return Poll::Ready(Err(LockError::Deadlock(circle)));
             }
             let waiter =
                 Waiter { ticket: table.ticket(), owner: self.owner, waker: cx.waker().clone(), granted: false };
             self.ticket = Some(waiter.ticket);
-            table.waits.insert(self.owner, self.key.clone());
+            table.waits.insert(self.owner, For::Mutex(self.key.clone()));
             table.mutexes.entry(self.key.clone()).or_default().queue.push_back(waiter);
             return Poll::Pending;
         };
@@ -282,6 +312,18 @@ impl<K: Hash + Eq + Clone> Drop for Acquire<K> {
             removed.filter(|waiter| waiter.granted).and_then(|_| table.hand_over(&self.key))
         };
         waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Says that an owner waits for another's end, while it lives.
+pub struct AwaitsEnd<K> {
+    locks: Locks<K>,
+    owner: Owner,
+}
+
+impl<K> Drop for AwaitsEnd<K> {
+    fn drop(&mut self) {
+        self.locks.0.borrow_mut().waits.remove(&self.owner);
     }
 }
 
@@ -389,6 +431,29 @@ mod tests {
             let mut one = locks.lock("b", 1);
             assert!(poll_once(&mut one).await.is_none());
             assert_eq!(poll_once(locks.lock("a", 2)).await, Some(Err(LockError::Deadlock(vec![2, 1]))));
+        });
+    }
+
+    #[test]
+    fn waiting_for_an_end_closes_circles_too() {
+        block_on(async {
+            let locks: Locks<&str> = Locks::default();
+            let deadlock = |circle: &[Owner]| Some(LockError::Deadlock(circle.to_vec()));
+            let one = locks.await_end(2, 1).unwrap();
+            assert_eq!(locks.await_end(1, 2).err(), deadlock(&[2, 1]));
+            let two = locks.await_end(3, 2).unwrap();
+            assert_eq!(locks.await_end(1, 3).err(), deadlock(&[3, 1, 2]));
+            assert_eq!(locks.await_end(3, 3).err(), deadlock(&[3]));
+            // 3 would wait for a mutex that 1 holds, and 1 waits for 2, which waits for 3.
+            assert_eq!(poll_once(locks.lock("m", 1)).await, Some(Ok(())));
+            assert_eq!(poll_once(locks.lock("m", 3)).await, Some(Err(LockError::Deadlock(vec![3, 1, 2]))));
+            drop(two);
+            let mut third = locks.lock("m", 3);
+            assert!(poll_once(&mut third).await.is_none());
+            assert_eq!(locks.await_end(3, 1).err(), deadlock(&[1, 3]), "an end and a mutex");
+            drop((one, third));
+            locks.forget(1);
+            assert!(locks.is_idle());
         });
     }
 

@@ -10,8 +10,10 @@ pub mod locks;
 pub mod memory;
 pub mod random;
 pub mod semaphore;
+pub mod threads;
 
 pub use clock::{Clock, Elapsed, Sleep};
 pub use executor::{Runtime, Spawner};
 pub use random::Random;
 pub use semaphore::{Permit, Semaphore};
+pub use threads::Threads;

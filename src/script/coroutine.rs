@@ -80,6 +80,8 @@ thread_local! {
     static MEMORY_LIMIT: Cell<isize> = const { Cell::new(isize::MAX) };
     static OPERATIONS_LEFT: Cell<i64> = const { Cell::new(SLICE) };
     static THREAD: Cell<ThreadId> = const { Cell::new(0) };
+    /// Fibers that hold a stack.
+    static ALIVE: Cell<usize> = const { Cell::new(0) };
     static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -116,6 +118,7 @@ impl<T: 'static> Fiber<T> {
             slot.set(Some(body(first)));
             Exit::Done
         });
+        ALIVE.set(ALIVE.get() + 1);
         Ok(Fiber { coroutine: Some(coroutine), result, limit })
     }
 
@@ -166,6 +169,7 @@ impl<T: 'static> Fiber<T> {
 
 impl<T: 'static> Drop for Fiber<T> {
     fn drop(&mut self) {
+        ALIVE.set(ALIVE.get().saturating_sub(1));
         // One that never ran has nothing on its stack: what it holds is dropped on the stack of whoever drops it, which
         // must keep its own guard.
         if let Some(coroutine) = self.coroutine.as_mut().filter(|coroutine| coroutine.started() && !coroutine.done()) {
@@ -179,6 +183,11 @@ impl<T: 'static> Drop for Fiber<T> {
 fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+/// Stacks in use: those of threads and of coroutines that have not ended, or that somebody still holds.
+pub fn stacks() -> usize {
+    ALIVE.get()
 }
 
 /// The script thread that runs now, or ran last.

@@ -8,6 +8,9 @@ use rhai::{Dynamic, EvalAltResult, Map, Position};
 use super::coroutine::Stop;
 use crate::model::{Failure, FailureKind, NetErrorKind, ScriptOutcome};
 
+/// `kind` of an error about a budget that is used up.
+const BUDGET: &str = "budget";
+
 /// A file's text by its name, for carets: scripts and library modules.
 pub type Sources<'a> = &'a dyn Fn(&str) -> Option<std::rc::Rc<str>>;
 
@@ -61,8 +64,8 @@ pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (Scri
             (ScriptOutcome::OverBudget, failure(FailureKind::Limit, "memory", format!("{what} is too large")))
         }
         EvalAltResult::ErrorRuntime(ref value, _) if fault(value).is_some() => {
-            let (class, message) = fault(value).unwrap_or_default();
-            thrown(&class, message, failure)
+            let (kind, class, message) = fault(value).unwrap_or_default();
+            thrown(&kind, &class, message, failure)
         }
         other => {
             let message = message(&other);
@@ -117,23 +120,27 @@ fn message(error: &EvalAltResult) -> String {
     bare
 }
 
-/// Class and message of an error a native threw: a map with `kind` and `message`.
-fn fault(value: &Dynamic) -> Option<(String, String)> {
+/// Kind, class and message of an error a native threw: a map with `kind` and `message`. The class is the kind, or the
+/// `budget` that is used up.
+fn fault(value: &Dynamic) -> Option<(String, String, String)> {
     let map = value.read_lock::<Map>()?;
     let field = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
     let (kind, message) = (field("kind")?, field("message")?);
     // What a script passed wrongly, or a bug of its worker, is its bug, and a bug is shown with its line.
-    (kind != "argument" && kind != "script").then_some((kind, message))
+    let class = field("budget").filter(|_| kind == BUDGET).unwrap_or_else(|| kind.clone());
+    let is_bug = matches!(kind.as_str(), "argument" | "script" | "deadlock");
+    (!is_bug).then_some((kind, class, message))
 }
 
 fn thrown(
+    kind: &str,
     class: &str,
     message: String,
     failure: impl Fn(FailureKind, &str, String) -> Failure,
 ) -> (ScriptOutcome, Failure) {
-    let known = |kind: NetErrorKind| class == kind.name();
+    let known = |known: NetErrorKind| kind == known.name();
     // "limit": more than a native does in one call. Nobody else would tell the user that something was left undone.
-    let (outcome, kind) = if known(NetErrorKind::Budget) || class == "limit" {
+    let (outcome, at_fault) = if kind == BUDGET || kind == "limit" {
         (ScriptOutcome::OverBudget, FailureKind::Limit)
     } else if known(NetErrorKind::Denied) {
         (ScriptOutcome::Failed, FailureKind::Denied)
@@ -142,7 +149,7 @@ fn thrown(
     } else {
         (ScriptOutcome::Failed, FailureKind::Peer)
     };
-    (outcome, failure(kind, class, message))
+    (outcome, failure(at_fault, class, message))
 }
 
 fn stopped(stop: Option<Stop>, failure: impl Fn(FailureKind, &str, String) -> Failure) -> (ScriptOutcome, Failure) {
@@ -229,6 +236,7 @@ mod tests {
             ("denied", ScriptOutcome::Failed, FailureKind::Denied),
             ("local", ScriptOutcome::Failed, FailureKind::Internal),
             ("budget", ScriptOutcome::OverBudget, FailureKind::Limit),
+            ("deadlock", ScriptOutcome::Failed, FailureKind::Script),
             ("limit", ScriptOutcome::OverBudget, FailureKind::Limit),
         ] {
             assert_eq!((of(kind).0, of(kind).1), (outcome, fault), "{kind}");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared, Token};
+use rhai::{Engine, EvalAltResult, FnNamespace, Module, ModuleResolver, Position, Scope, Shared, Token};
 
 use super::coroutine;
 
@@ -19,6 +19,9 @@ const MAX_STRING: usize = 16 << 20;
 const MAX_ELEMENTS: usize = 8 << 20;
 /// Most keys of a map.
 const MAX_KEYS: usize = 1 << 20;
+
+/// What Rhai's names of closures begin with.
+const CLOSURE: &str = "anon$";
 
 /// Texts of library modules and scripts, by the name errors use.
 pub type Texts = Rc<RefCell<HashMap<String, Rc<str>>>>;
@@ -54,6 +57,20 @@ fn allow_default_as_key(engine: &mut Engine) {
         Token::Reserved(word) if word.as_str() == "default" => Token::Identifier(word),
         token => token,
     });
+}
+
+/// Makes a library's closures known to whoever imports it, so that one it returns can be called: Rhai looks for the body
+/// of a closure in the file that calls it, then among what imports show without their name.
+#[expect(deprecated, reason = "the only way to tell Rhai after compiling; the version is pinned")]
+fn let_closures_out(module: &mut Module) {
+    let all = module.iter_script_fn_info();
+    let closures: Vec<_> =
+        all.filter(|(_, _, name, ..)| name.starts_with(CLOSURE)).map(|(.., body)| Rc::clone(body)).collect();
+    for body in closures {
+        let hash = Module::new().set_script_fn(body); // the same in every module
+        module.update_fn_namespace(hash, FnNamespace::Global);
+    }
+    module.build_index();
 }
 
 /// Finds `import "name"` in the script directories, then in the binary. Compiled on first use, shared afterwards.
@@ -99,7 +116,9 @@ impl ModuleResolver for Stdlib {
         let in_module = |error| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), error, at));
         let mut ast = engine.compile(&text).map_err(|error| in_module(error.into()))?;
         ast.set_source(path.as_str());
-        let module: Shared<Module> = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(in_module)?.into();
+        let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(in_module)?;
+        let_closures_out(&mut module);
+        let module: Shared<Module> = module.into();
         self.loaded.borrow_mut().insert(name.to_owned(), Rc::clone(&module));
         Ok(module)
     }

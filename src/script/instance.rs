@@ -1,7 +1,7 @@
 //! One run of one script: its context, and the coroutine that carries it.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -12,11 +12,12 @@ use super::callback::Callback;
 use super::catalogue::Script;
 use super::coroutine::Resume;
 use super::header::Rule;
+use super::once::Results;
 use super::registry::Registry;
 use super::scheduler::{Scheduler, WeakScheduler};
 use super::worker::{ThreadId, ThreadState, Worker};
 use crate::model::{Limits, RuleKind, Timestamp, Usage};
-use crate::runtime::{Permit, Semaphore};
+use crate::runtime::{Permit, Semaphore, Threads};
 
 /// Close handlers of one script.
 const MAX_CLOSE_HANDLERS: usize = 1000;
@@ -37,6 +38,8 @@ pub struct Job {
     pub reach: Rc<dyn Any>,
     /// Counters shared with whatever acts for the instance.
     pub usage: Rc<Usage>,
+    /// Its threads, for whoever must know whether it can come on.
+    pub threads: Threads,
     /// Values shared by all scripts of the host.
     pub host_registry: Registry,
 }
@@ -56,22 +59,10 @@ pub struct Shared {
     pub registry: Registry,
     /// `-v` and `-d`.
     pub verbosity: (u8, u8),
-    /// What `locks::once` calls came to: a value, or what was thrown.
-    pub once: RefCell<HashMap<String, Result<Dynamic, Dynamic>>>,
+    /// What `locks::once` calls came to.
+    pub once: RefCell<Results>,
     /// Where `script::log` goes: script id, subject, text.
     pub log: LogSink,
-}
-
-impl Shared {
-    /// What the single flight under `key` came to, if it has landed.
-    pub fn once(&self, key: &str) -> Option<Result<Dynamic, Dynamic>> {
-        self.once.borrow().get(key).cloned()
-    }
-
-    /// Keeps the result of a single flight for the rest of the run.
-    pub fn set_once(&self, key: String, result: Result<Dynamic, Dynamic>) {
-        self.once.borrow_mut().insert(key, result);
-    }
 }
 
 /// What natives can find out about the instance that calls them.
@@ -84,7 +75,7 @@ pub struct Context {
     pub started: Timestamp,
     /// Its base thread.
     pub base: ThreadId,
-    pub(super) base_state: Cell<ThreadState>,
+    pub(super) base_thread: OnceCell<Worker>,
     pub(super) memory: Cell<isize>,
     pub(super) operations: Cell<u64>,
     /// Workers alive, by the thread that started them.
@@ -114,7 +105,7 @@ impl Context {
             shared,
             started,
             base,
-            base_state: Cell::new(ThreadState::Running),
+            base_thread: OnceCell::new(),
             memory: Cell::new(0),
             operations: Cell::new(0),
             children: RefCell::default(),
@@ -153,7 +144,12 @@ impl Context {
 
     /// Where the base thread is in its life: libraries ask whether to give a cached resource back.
     pub fn base_state(&self) -> ThreadState {
-        self.base_state.get()
+        self.base_thread.get().map_or(ThreadState::Running, Worker::state)
+    }
+
+    /// A handle on the base thread.
+    pub fn base_thread(&self) -> Option<Worker> {
+        self.base_thread.get().cloned()
     }
 
     /// Keeps `value` as the output so far: what is reported if the script ends early, or returns nothing.

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod header;
 pub mod instance;
 pub mod nested;
+pub mod once;
 mod overflow;
 pub mod registry;
 pub mod rules;

@@ -4,12 +4,13 @@
 //! to the engine is, and control comes back to the innermost. So nobody can feed a value into a wait.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult};
 
 use super::callback::Callback;
 use super::coroutine::{self, Fiber, Progress, Request, Resume, Stop};
+use super::worker::ThreadId;
 
 /// Coroutines resumed inside each other.
 const MAX_DEPTH: usize = 100;
@@ -46,14 +47,27 @@ thread_local! {
 
 /// A coroutine; clones share it. Dropping the last one unwinds it.
 #[derive(Clone)]
-pub struct Nested(Rc<Inner>);
+pub struct Nested(Rc<Core>);
 
 /// What a coroutine's stack carries.
 type Body = Fiber<Result<Dynamic, Box<EvalAltResult>>>;
 
-struct Inner {
+/// A coroutine without those who hold it.
+pub struct Core {
     fiber: RefCell<Option<Body>>,
     state: Cell<State>,
+    /// The base thread of the script it belongs to.
+    base: ThreadId,
+}
+
+impl Core {
+    /// Unwinds it where it stands, unless it is running; its stack and what it holds are free.
+    pub fn close(&self) {
+        let fiber = self.fiber.take();
+        if fiber.is_some() {
+            self.state.set(State::Dead);
+        }
+    }
 }
 
 /// What a resume came to.
@@ -66,14 +80,14 @@ pub enum Resumed {
 
 impl Nested {
     /// A coroutine that will run `body`, called with the arguments of its first resume.
-    pub fn new(engine: Rc<Engine>, body: Callback) -> Result<Nested, Box<EvalAltResult>> {
+    pub fn new(engine: Rc<Engine>, body: Callback, base: ThreadId) -> Result<Nested, Box<EvalAltResult>> {
         let fiber = Fiber::new(move |first| match first {
             Resume::Value(arguments) => body.call(&engine, arguments),
             Resume::Go => body.call(&engine, Array::new()),
             Resume::Stop(stop) => Err(stop.into_error()),
         });
         let fiber = fiber.map_err(|error| format!("no memory mapping left for a coroutine's stack ({error})"))?;
-        Ok(Nested(Rc::new(Inner { fiber: RefCell::new(Some(fiber)), state: Cell::new(State::Suspended) })))
+        Ok(Nested(Rc::new(Core { fiber: RefCell::new(Some(fiber)), state: Cell::new(State::Suspended), base })))
     }
 
     /// Where it is in its life.
@@ -81,9 +95,16 @@ impl Nested {
         self.0.state.get()
     }
 
-    /// Runs it until it gives a value or returns. What it throws is thrown here.
-    pub fn resume(&self, arguments: Array) -> Result<Resumed, Box<EvalAltResult>> {
+    /// A reference that does not keep it.
+    pub fn downgrade(&self) -> Weak<Core> {
+        Rc::downgrade(&self.0)
+    }
+
+    /// Runs it until it gives a value or returns. What it throws is thrown here. `base` is the base thread of the script
+    /// that resumes it, which must be its own: its waits, locks and budgets are those of one script.
+    pub fn resume(&self, base: ThreadId, arguments: Array) -> Result<Resumed, Box<EvalAltResult>> {
         let refusal = match self.state() {
+            _ if base != self.0.base => Some("it belongs to another script"),
             State::Suspended => None,
             State::Running => Some("it is running: it cannot be resumed from inside itself"),
             State::Waiting => Some("it waits for the engine: nobody else can resume it"),
@@ -91,7 +112,7 @@ impl Nested {
         };
         let depth = DEPTH.get();
         let refusal = refusal.or_else(|| (depth >= MAX_DEPTH).then_some("coroutines are nested too deeply"));
-        let fiber = self.0.fiber.borrow_mut().take();
+        let fiber = if refusal.is_none() { self.0.fiber.take() } else { None };
         let (None, Some(mut fiber)) = (refusal, fiber) else {
             return Err(format!("coroutine::resume: {}", refusal.unwrap_or("it is running")).into());
         };

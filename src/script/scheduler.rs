@@ -97,6 +97,14 @@ impl WeakScheduler {
     }
 }
 
+/// Why a worker was not started.
+pub struct Refusal {
+    /// What there is no more of: `workers` of one script, memory `mappings` of the process.
+    pub budget: &'static str,
+    /// The same for people.
+    pub message: String,
+}
+
 /// What a lock is known by.
 pub type LockKey = String;
 
@@ -185,7 +193,7 @@ impl Wake for Woken {
 impl Instance {
     fn show_state(&self, state: ThreadState) {
         match &self.role {
-            Role::Base(_) => self.context.base_state.set(state),
+            Role::Base(_) => self.context.base_thread.get().into_iter().for_each(|base| base.set_state(state)),
             Role::Worker(worker) => worker.set_state(state),
             Role::Closing(..) => {}
         }
@@ -275,7 +283,7 @@ impl Scheduler {
         body: Callback,
         arguments: Array,
         deadline: Option<Timestamp>,
-    ) -> Result<Worker, String> {
+    ) -> Result<Worker, Refusal> {
         self.0.start_worker(context, body, arguments, deadline)
     }
 
@@ -354,7 +362,10 @@ impl Inner {
         };
         let deadline = now.plus(self.setup.shared.limits.wall);
         self.alive.set(self.alive.get() + 1);
-        self.enlist(id, context, group, deadline, fiber, |_| Role::Base(sink));
+        self.enlist(id, Rc::clone(&context), group, deadline, fiber, |waker| {
+            context.base_thread.get_or_init(|| Worker::new(id, id, waker.clone()));
+            Role::Base(sink)
+        });
     }
 
     fn new_id(&self) -> Id {
@@ -378,6 +389,7 @@ impl Inner {
         let role = role(&waker);
         self.deadlines.borrow_mut().insert((deadline, id));
         self.threads.set(self.threads.get() + 1);
+        context.job.threads.begin();
         let instance = Instance {
             id,
             context,
@@ -400,9 +412,10 @@ impl Inner {
         body: Callback,
         arguments: Array,
         deadline: Option<Timestamp>,
-    ) -> Result<Worker, String> {
+    ) -> Result<Worker, Refusal> {
         if context.workers.get() >= MAX_WORKERS {
-            return Err(format!("a script has at most {MAX_WORKERS} workers at once"));
+            let message = format!("a script has at most {MAX_WORKERS} workers at once");
+            return Err(Refusal { budget: "workers", message });
         }
         let engine = Rc::clone(&self.setup.engine);
         let fiber = Fiber::new(move |first| match first {
@@ -410,7 +423,11 @@ impl Inner {
             Resume::Go | Resume::Value(_) => body.call(&engine, arguments).map_or_else(Ran::Error, Ran::Value),
         });
         let fiber = fiber.map_err(|error| {
-            format!("no memory mapping left for its stack ({error}): {} threads are alive", self.threads.get())
+            let alive = self.threads.get();
+            Refusal {
+                budget: "mappings",
+                message: format!("no memory mapping left for its stack ({error}): {alive} threads are alive"),
+            }
         })?;
         let parent = coroutine::current_thread();
         let latest = context.started.plus(self.setup.shared.limits.wall);
@@ -418,14 +435,15 @@ impl Inner {
         let id = self.new_id();
         let mut started = None;
         self.enlist(id, Rc::clone(context), Group::default(), deadline, fiber, |waker| {
-            let worker = Worker::new(id, waker.clone());
+            let worker = Worker::new(id, context.base, waker.clone());
             context.children.borrow_mut().entry(parent).or_default().push(worker.clone());
             started = Some(worker.clone());
             Role::Worker(worker)
         });
         context.workers.set(context.workers.get() + 1);
         self.wakes.nudge();
-        started.ok_or_else(|| "internal error: the worker was not enlisted".to_owned())
+        let lost = || Refusal { budget: "workers", message: "internal error: the worker was not enlisted".to_owned() };
+        started.ok_or_else(lost)
     }
 
     /// Resumes one instance until it waits, its slice ends, or it is done.

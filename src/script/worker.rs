@@ -48,12 +48,14 @@ impl ThreadState {
     }
 }
 
-/// A handle on a worker; clones share it. It outlives the worker.
+/// A handle on a worker, or on a base thread; clones share it. It outlives the thread.
 #[derive(Clone)]
 pub struct Worker(Rc<Inner>);
 
 struct Inner {
     id: ThreadId,
+    /// The base thread of its script.
+    base: ThreadId,
     state: Cell<ThreadState>,
     /// The value returned, or what was thrown.
     result: RefCell<Option<Result<Dynamic, Dynamic>>>,
@@ -63,9 +65,10 @@ struct Inner {
 }
 
 impl Worker {
-    pub(super) fn new(id: ThreadId, waker: Waker) -> Worker {
+    pub(super) fn new(id: ThreadId, base: ThreadId, waker: Waker) -> Worker {
         Worker(Rc::new(Inner {
             id,
+            base,
             state: Cell::new(ThreadState::Running),
             result: RefCell::default(),
             joiners: RefCell::default(),
@@ -77,6 +80,16 @@ impl Worker {
     /// Its number, unique in the run.
     pub fn id(&self) -> ThreadId {
         self.0.id
+    }
+
+    /// The base thread of its script.
+    pub fn base(&self) -> ThreadId {
+        self.0.base
+    }
+
+    /// Whether it is the base thread itself.
+    pub fn is_base(&self) -> bool {
+        self.0.base == self.0.id
     }
 
     /// Where it is in its life.
@@ -138,23 +151,25 @@ pub(super) fn ending(error: EvalAltResult) -> (ThreadState, Dynamic) {
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => *inner,
             EvalAltResult::ErrorRuntime(value, _) => return (ThreadState::Failed, value),
             EvalAltResult::ErrorTerminated(token, _) => return stopped(token.try_cast::<Stop>()),
-            other => return (ThreadState::Failed, fault("script", &other.to_string())),
+            other => return (ThreadState::Failed, fault("script", "worker", &other.to_string())),
         };
     }
 }
 
 fn stopped(stop: Option<Stop>) -> (ThreadState, Dynamic) {
     match stop {
-        Some(Stop::Wall | Stop::HostTimeout) => (ThreadState::TimedOut, fault("timeout", "its time is up")),
-        Some(Stop::Operations) => (ThreadState::Failed, fault("budget", "the script computed too long")),
-        Some(Stop::Memory) => (ThreadState::Failed, fault("budget", "the script holds too much memory")),
-        Some(Stop::Stack) => (ThreadState::Failed, fault("budget", "calls or values are nested too deeply")),
-        Some(Stop::Cancelled) | None => (ThreadState::Cancelled, fault("cancelled", "the worker was cancelled")),
+        Some(Stop::Wall | Stop::HostTimeout) => (ThreadState::TimedOut, fault("timeout", "worker", "its time is up")),
+        Some(Stop::Operations) => (ThreadState::Failed, fault("budget", "worker", "the script computed too long")),
+        Some(Stop::Memory) => (ThreadState::Failed, fault("budget", "worker", "the script holds too much memory")),
+        Some(Stop::Stack) => (ThreadState::Failed, fault("budget", "worker", "calls or values are nested too deeply")),
+        Some(Stop::Cancelled) | None => {
+            (ThreadState::Cancelled, fault("cancelled", "worker", "the worker was cancelled"))
+        }
     }
 }
 
-pub(super) fn fault(kind: &str, message: &str) -> Dynamic {
-    let fields = [("kind", kind), ("message", message), ("op", "worker"), ("peer", "")];
+pub(super) fn fault(kind: &str, op: &str, message: &str) -> Dynamic {
+    let fields = [("kind", kind), ("message", message), ("op", op), ("peer", "")];
     Dynamic::from_map(fields.into_iter().map(|(key, text)| (key.into(), text.into())).collect::<Map>())
 }
 
@@ -163,11 +178,11 @@ pub fn thrown(error: &EvalAltResult) -> Dynamic {
     match error {
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => thrown(inner),
         EvalAltResult::ErrorRuntime(value, _) => value.clone(),
-        other => fault("script", &other.to_string()),
+        other => fault("script", "worker", &other.to_string()),
     }
 }
 
-/// The exception of a join whose worker ended with `thrown`.
+/// The exception a script catches as `thrown`: that of a join whose worker ended with it.
 pub fn rethrow(thrown: Dynamic) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(thrown, Position::NONE))
 }

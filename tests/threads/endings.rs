@@ -76,25 +76,40 @@ fn closures_and_sockets_that_outlive_their_script_do_no_harm() {
         let circle = ();
         circle = |x| { let y = circle; let z = sock; x };
         r.sock = sock;
-        r.later = |x| { worker::pause(); x + 1 };
+        r.door = door;
+        let co = coroutine::create(|| { let inside = net::connect("127.0.0.1", port); coroutine::give(1); inside });
+        coroutine::resume(co);
+        r.co = co;
+        r.base = worker::base();
+        let n = 0;
+        r.later = |x| { worker::pause(); n += 1; x + n };
+        r.nested = [#{ f: r.later }];
         r.worker = worker::start(|| worker::sleep(3600));
         r.kept = true;
         call(circle, "kept")
     "#;
     let user = r#"
         let r = script::registry();
-        while r.kept == () || !(worker::status(r.worker) in ["cancelled"]) { worker::sleep(0.001); }
+        while r.kept == () { worker::pause(); }
+        worker::join(r.base);
         let f = r.later;
         let w = r.worker;
-        let kinds = [];
-        try { net::send(r.sock, "x") } catch (e) { kinds.push(e.kind) }
+        let kinds = [worker::status(r.base)];
         try { worker::join(w) } catch (e) { kinds.push(e.kind) }
-        try { call(f, 1) } catch (e) { kinds.push(`${e}`.contains("Function not found")) }
+        try { net::send(r.sock, "x") } catch (e) { kinds.push(e.kind) }
+        try { net::accept(r.door) } catch (e) { kinds.push(e.kind) }
+        try { coroutine::resume(r.co) } catch (e) { kinds.push(`${e}`.contains("another script")) }
+        try { call(f, 1) } catch (e) { kinds.push(e.kind) }
+        let f = r.nested[0].f;
+        try { worker::join(worker::start(f, 1)) } catch (e) { kinds.push([e.kind, e.message]) }
+        kinds.push(coroutine::status(r.co));
         kinds
     "#;
     let report = together(&[("a", keeper), ("b", user)], &[]);
     assert_eq!(output(&report, "a"), "kept");
-    assert_eq!(*output(&report, "b"), json!(["closed", "cancelled", true]));
+    let ended = json!(["closed", "the script that made this function has ended"]);
+    let expected = json!(["done", "cancelled", "closed", "closed", true, "closed", ended, "dead"]);
+    assert_eq!(*output(&report, "b"), expected);
 }
 
 #[test]
@@ -110,14 +125,132 @@ fn what_a_script_said_so_far_survives_with_its_workers_gone() {
 }
 
 #[test]
-fn threads_that_wait_for_each_other_end_with_their_time() {
-    let body = r"
-        let one = ();
-        let two = ();
-        one = worker::start(|| { worker::pause(); worker::join(two) });
-        two = worker::start(|| worker::join(one));
-        worker::join(one)
-    ";
-    let record = record(body, &["--script-timeout", "300ms"]);
-    assert_eq!(record["outcome"], "timed-out", "{record:#}");
+fn a_function_in_the_registry_works_for_others_while_its_script_lives() {
+    let maker = r#"
+        const STEP = 10;
+        fn add(a, b) { a + b }
+        fn action(host) {
+            let r = script::registry();
+            let calls = 0;
+            r.f = |x| { worker::pause(); calls += 1; [script::name(), add(x, global::STEP), worker::is_worker()] };
+            while r.used == () { worker::pause(); }
+            calls
+        }
+    "#;
+    let user = r#"
+        let r = script::registry();
+        while r.f == () { worker::pause(); }
+        let f = r.f;
+        let found = [call(f, 1), worker::join(worker::start(f, 2)), worker::map([3], 1, f), locks::once("k", || call(f, 4))];
+        r.used = true;
+        found
+    "#;
+    let report = together(&[("a", maker), ("b", user)], &[]);
+    // It acts for whoever calls it: the name is the caller's.
+    assert_eq!(*output(&report, "b"), json!([["b", 11, false], ["b", 12, true], [["b", 13, true]], ["b", 14, false]]));
+    assert_eq!(*output(&report, "a"), 4);
+}
+
+/// Scripts with nothing but their time in common: one computes, one waits, one is in the queue for a second socket.
+#[test]
+fn time_is_up_for_the_computing_the_waiting_and_the_queued_at_once() {
+    let said = |what: &str| {
+        format!("script::output_so_far(\"{what}\");\nscript::on_close(|| script::log(\"error\", \"{what} ended\"));\n")
+    };
+    let doors = r#"
+        let near = net::listen("127.0.0.1", 0);
+        let far = net::listen("127.0.0.2", 0);
+        let r = script::registry();
+    "#;
+    let holding = r#"
+        let held = net::connect("127.0.0.1", net::listening_on(near).port);
+        r.held = true;
+        worker::sleep(3600)
+    "#;
+    let queueing = r#"
+        while r.held == () { worker::pause(); }
+        let other = net::connect("127.0.0.2", net::listening_on(far).port);
+        net::connect("127.0.0.1", net::listening_on(near).port);
+        worker::sleep(3600)
+    "#;
+    // Planned last, so its time is up last. From then on it counts its turns; every turn is one for all who can run.
+    let counting = "script::on_close(|| { for n in 0..20000 { worker::pause(); } script::log(\"error\", \"twenty thousand turns later\") });\nworker::sleep(3600)";
+    let scripts = [
+        ("a.rhai", action(&format!("{}{doors}{holding}", said("waiting")))),
+        ("b.rhai", action(&format!("{}{doors}{queueing}", said("queued")))),
+        ("c.rhai", action(&format!("{}loop {{}}", said("computing")))),
+        ("d.rhai", action(counting)),
+    ];
+    let files: Vec<(&str, &str)> = scripts.iter().map(|(name, source)| (*name, source.as_str())).collect();
+    let limits = ["--script-timeout", "300ms", "--max-sockets-per-host", "1", "--script-max-operations", "100g"];
+    let run = run_all(&files, &["a", "b", "c", "d"], &limits);
+    let later = run.stderr.find("twenty thousand turns later").expect("the last one had its turns");
+    for (id, what) in [("a", "waiting"), ("b", "queued"), ("c", "computing")] {
+        let ended = run.stderr.find(&format!("{what} ended"));
+        assert!(ended.is_some_and(|at| at < later), "{what}: {run}");
+        let report = run.report();
+        let record = report.script(id);
+        assert_eq!(
+            (&record["outcome"], &record["failure"]["class"]),
+            (&json!("timed-out"), &json!("wall")),
+            "{record:#}"
+        );
+        assert_eq!(record["output"], what, "what it said so far is kept");
+    }
+}
+
+#[test]
+fn scripts_that_all_hold_a_socket_and_wait_for_another_are_told() {
+    let body = |own: &str, other: &str| {
+        format!(
+            r#"
+            let door = net::listen("127.0.0.{own}", 0);
+            let r = script::registry();
+            r.port_{own} = net::listening_on(door).port;
+            while r.port_{other} == () {{ worker::pause(); }}
+            let first = net::connect("127.0.0.{own}", r.port_{own});
+            r.has_{own} = true;
+            while r.has_{other} == () {{ worker::pause(); }}
+            // Another thread that waits for the first does not help.
+            let w = worker::start(|| net::connect("127.0.0.{other}", r.port_{other}));
+            try {{ worker::join(w) }} catch (e) {{ net::close(first); return [e.kind, e.budget]; }}
+            "has both"
+            "#
+        )
+    };
+    let (one, two) = (body("1", "2"), body("2", "1"));
+    for limits in [["--max-sockets-per-host", "1"], ["--max-parallelism", "2"]] {
+        let report = together(&[("a", &one), ("b", &two)], &limits);
+        let mut found = [output(&report, "a").to_string(), output(&report, "b").to_string()];
+        found.sort();
+        assert_eq!(found, ["\"has both\"", "[\"budget\",\"slots\"]"], "{limits:?}");
+    }
+    let alone = r#"
+        let door = net::listen("127.0.0.1", 0);
+        let first = net::connect("127.0.0.1", net::listening_on(door).port);
+        net::connect("127.0.0.1", net::listening_on(door).port)
+    "#;
+    let record = record(alone, &["--max-sockets-per-script", "1"]);
+    assert_eq!(
+        (&record["outcome"], &record["failure"]["class"]),
+        (&json!("over-budget"), &json!("slots")),
+        "{record:#}"
+    );
+}
+
+#[test]
+fn budgets_are_told_apart() {
+    let door = "let door = net::listen(\"127.0.0.1\", 0);\nlet port = net::listening_on(door).port;\n";
+    let bytes = format!(
+        "{door}let s = net::connect(\"127.0.0.1\", port);\nlet o = net::accept(door);\nloop {{ net::send(s, \"0123456789\"); net::receive(o); }}"
+    );
+    let sockets = format!("{door}let all = [];\nloop {{ all.push(net::connect(\"127.0.0.1\", port)); }}");
+    for (class, body) in [("bytes", bytes), ("sockets", sockets)] {
+        let record = record(&body, &["--script-max-bytes", "1k", "--script-max-sockets", "5"]);
+        let failure = &record["failure"];
+        assert_eq!(
+            (&record["outcome"], &failure["kind"], &failure["class"]),
+            (&json!("over-budget"), &json!("limit"), &json!(class))
+        );
+    }
 }

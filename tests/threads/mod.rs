@@ -35,7 +35,7 @@ fn run_all(files: &[(&str, &str)], scripts: &[&str], arguments: &[&str]) -> Run 
 /// Fails unless no thread, socket or lock was left when the run ended.
 #[track_caller]
 fn leaves_nothing(run: Run) -> Run {
-    run.says(&["at the end: 0 threads alive, 0 sockets open, locks idle"])
+    run.says(&["at the end: 0 threads alive, 0 sockets open, 0 stacks in use, locks idle"])
 }
 
 /// Runs scripts, each given by its name and the body of its action, side by side on one host.

@@ -55,6 +55,50 @@ fn a_worker_cannot_wait_for_itself() {
 }
 
 #[test]
+fn circles_of_threads_that_wait_for_each_other_are_refused_and_named() {
+    let found = value(
+        r#"
+        let found = [];
+        let crew = [(), (), ()];
+        for size in 2..=3 {
+            for n in 0..size {
+                let next = (n + 1) % size;
+                crew[n] = worker::start(|n, next| { while crew[next] == () { worker::pause(); } worker::pause(); worker::join(crew[next]) }, n, next);
+            }
+            let kinds = #{};
+            for n in 0..size { try { worker::join(crew[n]) } catch (e) { kinds[e.kind] = e.message } }
+            found.push(kinds);
+            crew = [(), (), ()];
+        }
+        // The base holds what the worker waits for, and waits for the worker.
+        let m = locks::mutex("m");
+        locks::lock(m);
+        let w = worker::start(|| locks::lock(m));
+        worker::pause();
+        try { worker::join(w) } catch (e) { found.push([e.kind, e.op]) }
+        let w = worker::start(|| { worker::pause(); locks::locked(m, || 1) });
+        try { worker::join(w) } catch (e) { found.push([e.kind, e.op]) }
+        try { worker::map([1], 1, |x| { worker::pause(); locks::lock(m) }) } catch (e) { found.push([e.kind, e.op]) }
+        let base = worker::base();
+        for f in [|| worker::join(base), || worker::cancel(base)] {
+            try { worker::join(worker::start(f)) } catch (e) { found.push([e.kind, e.op]) }
+        }
+        try { worker::join(base) } catch (e) { found.push([e.kind, e.op]) }
+        found
+        "#,
+    );
+    for (kinds, size) in [(&found[0], 2), (&found[1], 3)] {
+        let message = kinds["deadlock"].as_str().expect("a deadlock");
+        assert_eq!(message.matches("thread ").count(), size, "{message}");
+        assert!(message.starts_with("deadlock: ") && message.ends_with("wait for each other"), "{message}");
+    }
+    let (lock, join) = (json!(["deadlock", "locks::lock"]), json!(["argument", "worker::join"]));
+    let refused = json!(["deadlock", "worker::join"]);
+    let rest = json!([refused, lock, lock, join, ["argument", "worker::cancel"], join]);
+    assert_eq!(found.as_array().map(|all| &all[2..]), rest.as_array().map(Vec::as_slice));
+}
+
+#[test]
 fn errors_stay_in_their_worker() {
     let found = value(
         r#"
@@ -136,8 +180,11 @@ fn closures_share_what_they_capture_also_in_libraries() {
             for w in crew { worker::join(w); }
             total
         }
-        // Rhai cannot call a closure that has left the file it was made in: a named error, no more.
+        // A closure that leaves the file it was made in.
         fn later() { let n = 40; || add(n, global::STEP) }
+        fn adder(n) { |x| add(x, n) }
+        fn saying(text) { || script::log("error", text) }
+        fn until(mark) { |data| { worker::pause(); let at = bytes::find(data, mark); if at < 0 { () } else { [at, add(at, 1)] } } }
         fn generator() { coroutine::wrap(|| { for n in 0..3 { worker::pause(); coroutine::give(add(n, 10)); } }) }
         fn guarded(f) { locks::locked(locks::mutex("library"), || { worker::pause(); call(f) }) }
         fn single() { locks::once("library", || { worker::pause(); add(1, 1) }) }
@@ -151,14 +198,24 @@ fn closures_share_what_they_capture_also_in_libraries() {
             for n in pool::generator() { seen.push(n); }
             let total = 0;
             worker::map([1, 2, 3], 3, |x| { worker::pause(); total += x; });
-            let foreign = ();
-            try { worker::join(worker::start(pool::later())) } catch (e) { foreign = e.message.contains("Function not found"); }
+            let later = pool::later();
+            let co = coroutine::create(pool::later());
+            let foreign = [worker::join(worker::start(later)), call(later), worker::map([1], 1, pool::adder(4)),
+                coroutine::resume(co), locks::once("later", pool::later()), locks::locked(locks::mutex("l"), later)];
+            script::on_close(pool::later());
+            script::on_close(pool::saying("closed by a library"));
+            let door = net::listen("127.0.0.1", 0);
+            let sock = net::connect("127.0.0.1", net::listening_on(door).port);
+            net::send(net::accept(door), "one;two");
+            foreign.push(bytes::to_text(net::receive_until(sock, pool::until(";"), false, 100)));
             [pool::counted(10), foreign, seen, total, pool::guarded(|| own()), pool::single(),
                 pool::mapped([1, 2, 3])]
         }"#,
     );
     let run = run_all(&[("more/lib/pool.rhai", library), ("x.rhai", &script)], &["x"], &["--script-dir", "more"]);
-    assert_eq!(*output(&run.report(), "x"), json!([20, true, [10, 11, 12], 6, 5, 2, [3, 4, 5]]));
+    assert!(run.stderr.contains("closed by a library"), "{run}");
+    let foreign = json!([42, 42, [5], 42, 42, 42, "one"]);
+    assert_eq!(*output(&run.report(), "x"), json!([20, foreign, [10, 11, 12], 6, 5, 2, [3, 4, 5]]));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Blob, INT, Map, Module};
 
+use super::Acceptor;
 use super::Socket;
-use super::socket::Acceptor;
 use super::until;
 use crate::bindings::data::{Data, Wanted};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
@@ -109,7 +109,7 @@ mod natives {
     /// methods. It closes when the script ends.
     pub type Socket = crate::bindings::net::Socket;
 
-    /// A listening TCP socket, from `net::listen`.
+    /// A listening TCP socket, from `net::listen`. It closes when the script ends.
     pub type Listener = Acceptor;
 
     /// Opens a TCP connection to a port of a host; returns a socket. `host` is a host value, an address or a name,
@@ -446,8 +446,10 @@ mod natives {
             .map_err(|_| script_error(ARGUMENT, OP, format!("\"{address}\" is not an address of this machine")))?;
         let bind = SocketAddr::new(ip, port_number(OP, &Dynamic::from(port))?);
         let (timeout, clock) = (reach.timeout(), reach.broker.clock().clone());
-        let listener = wait_net(async move { reach.broker.listen(&reach.warrant, bind).await })?;
-        Ok(Acceptor { listener: listener.into(), timeout, clock })
+        wait_net(async move {
+            let listener = reach.broker.listen(&reach.warrant, bind).await?;
+            Ok(reach.adopt(Acceptor::new(listener, timeout, clock)))
+        })
     }
 
     /// Where a listener listens: `#{ ip, port }`.
@@ -456,7 +458,7 @@ mod natives {
     /// assert_eq(net::listening_on(net::listen("127.0.0.1", 0)).ip, "127.0.0.1");
     /// ```
     pub fn listening_on(listener: Listener) -> Map {
-        address_map(listener.listener.local())
+        address_map(listener.local())
     }
 
     /// The next connection to a listener, as a socket. Suspends.
@@ -471,12 +473,19 @@ mod natives {
     #[rhai_fn(return_raw)]
     pub fn accept(call: NativeCallContext, listener: Listener) -> Fallible<Socket> {
         let reach = Reach::of(&call)?;
-        wait_net(async move {
-            let label = listener.listener.local();
-            let accepted = listener.clock.timeout(listener.timeout, listener.listener.accept()).await;
-            let stream = accepted.unwrap_or_else(|_| Err(NetError::new(NetErrorKind::Timeout, "accept", label)))?;
-            Ok(reach.adopt(Socket::stream(listener.clock.clone(), stream, None, listener.timeout)))
-        })
+        wait_net(async move { Ok(reach.adopt(listener.accept().await?)) })
+    }
+
+    /// Closes a listener. Harmless when it is closed.
+    ///
+    /// ```rhai
+    /// let door = net::listen("127.0.0.1", 0);
+    /// net::close(door);
+    /// try { net::accept(door) } catch (error) { assert_eq(error.kind, "closed") }
+    /// ```
+    #[rhai_fn(name = "close")]
+    pub fn close_listener(listener: Listener) {
+        listener.close();
     }
 
     /// The addresses of a name, IPv4 and IPv6. Capability `dns`. Errors: `resolve`, `timeout`. Suspends.

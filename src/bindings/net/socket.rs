@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
+use super::{Handle, Owned};
 use crate::model::{NetError, NetErrorKind, Timestamp};
 use crate::net::tls::{TlsInfo, TlsOptions, TlsStream};
-use crate::net::{Datagram, Listener, Stream};
+use crate::net::{Datagram, Stream};
 use crate::runtime::{Clock, Random};
 
 /// Bytes asked of a stream at once.
@@ -18,23 +19,6 @@ const CHUNK: usize = 8 << 10;
 /// A handle scripts hold; clones share the socket.
 #[derive(Clone)]
 pub struct Socket(Rc<Inner>);
-
-/// A reference that keeps no socket open.
-pub struct WeakSocket(Weak<Inner>);
-
-impl WeakSocket {
-    /// Closes the socket if it is still there.
-    pub fn close(&self) {
-        if let Some(inner) = self.0.upgrade() {
-            Socket(inner).close();
-        }
-    }
-
-    /// Whether nobody holds the socket any more.
-    pub fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
-}
 
 struct Inner {
     clock: Clock,
@@ -56,17 +40,6 @@ enum Channel {
     /// An operation is using it.
     Busy,
     Closed,
-}
-
-/// A script's listening socket.
-#[derive(Clone)]
-pub struct Acceptor {
-    /// The socket.
-    pub listener: Rc<dyn Listener>,
-    /// Time to wait for a connection.
-    pub timeout: Duration,
-    /// The run's clock.
-    pub clock: Clock,
 }
 
 impl Socket {
@@ -102,11 +75,6 @@ impl Socket {
         }))
     }
 
-    /// A reference that does not keep it open.
-    pub fn downgrade(&self) -> WeakSocket {
-        WeakSocket(Rc::downgrade(&self.0))
-    }
-
     /// Our end.
     pub fn local(&self) -> SocketAddr {
         self.0.local
@@ -139,7 +107,7 @@ impl Socket {
 
     /// Closes it; closing twice is harmless.
     pub fn close(&self) {
-        *self.0.channel.borrow_mut() = Channel::Closed;
+        Handle::close(&*self.0);
     }
 
     fn label(&self) -> String {
@@ -298,6 +266,20 @@ impl Socket {
         taken.channel = Channel::Stream(Box::new(stream));
         *self.0.tls.borrow_mut() = Some(info);
         Ok(())
+    }
+}
+
+impl Handle for Inner {
+    fn close(&self) {
+        let channel = self.channel.replace(Channel::Closed);
+        drop(channel);
+    }
+}
+
+impl Owned for Socket {
+    fn handle(&self) -> Weak<dyn Handle> {
+        let inner: Weak<Inner> = Rc::downgrade(&self.0);
+        inner
     }
 }
 

@@ -52,6 +52,7 @@ impl Inner {
     fn bury(&self, instance: &Instance) {
         self.deadlines.borrow_mut().remove(&(instance.deadline, instance.id));
         self.threads.set(self.threads.get() - 1);
+        instance.context.job.threads.end();
         let children = instance.context.children.borrow_mut().remove(&instance.id).unwrap_or_default();
         for child in &children {
             child.stop(Stop::Cancelled);
@@ -90,15 +91,18 @@ impl Inner {
         match role {
             Role::Worker(worker) => {
                 let message = record.failure.map(|failure| failure.message).unwrap_or_default();
-                worker.complete(ThreadState::Failed, Err(worker::fault("script", &message)));
+                worker.complete(ThreadState::Failed, Err(worker::fault("script", "worker", &message)));
             }
             Role::Base(sink) => {
-                context.base_state.set(match outcome {
+                let state = match outcome {
                     ScriptOutcome::Done | ScriptOutcome::RuleFalse => ThreadState::Done,
                     ScriptOutcome::TimedOut => ThreadState::TimedOut,
                     ScriptOutcome::Cancelled | ScriptOutcome::Skipped => ThreadState::Cancelled,
                     ScriptOutcome::Failed | ScriptOutcome::OverBudget => ThreadState::Failed,
-                });
+                };
+                if let Some(base) = context.base_thread.get() {
+                    base.complete(state, Ok(Dynamic::UNIT));
+                }
                 self.close(context, sink, Box::new(record));
             }
             // A close handler that fails changes nothing in what the script was recorded to have done.

@@ -38,7 +38,7 @@ fn errors_are_shared_by_those_who_wait_but_not_kept() {
 
 #[test]
 fn a_waiter_takes_over_when_the_one_fetching_dies_or_fails_for_its_own_reasons() {
-    let budget = NetError::new(NetErrorKind::Budget, "receive", "x");
+    let budget = NetError::new(NetErrorKind::Budget(crate::model::Spent::Bytes), "receive", "x");
     let peer = Peer::new([vec![Act::Silent], vec![Act::Fail(budget)], vec![answer("b")]]);
     let (runtime, cache) = (Runtime::live(), Cache::default());
     let clients = [0; 3].map(|_| peer.client(&runtime, Some(cache.clone())));
@@ -51,7 +51,7 @@ fn a_waiter_takes_over_when_the_one_fetching_dies_or_fails_for_its_own_reasons()
         assert!(poll_once(&mut third).await.is_none());
         assert_eq!(peer.dials(), 1);
         drop(doomed);
-        assert_eq!(poor.await.unwrap_err().kind, NetErrorKind::Budget);
+        assert_eq!(poor.await.unwrap_err().kind, NetErrorKind::Budget(crate::model::Spent::Bytes));
         assert_eq!(&*third.await.unwrap().body, b"b");
     });
     assert_eq!((peer.dials(), cache.len()), (3, 1));

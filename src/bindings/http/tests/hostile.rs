@@ -151,6 +151,7 @@ fn a_server_that_answers_before_it_listens_is_heard() {
 
 #[test]
 fn an_error_of_the_diallers_own_comes_through_unchanged() {
-    let budget = NetError::new(NetErrorKind::Budget, "receive", "127.0.0.1:80").because("bytes");
+    let budget =
+        NetError::new(NetErrorKind::Budget(crate::model::Spent::Bytes), "receive", "127.0.0.1:80").because("bytes");
     assert_eq!(get(vec![send("HTTP/1.1 200 OK\r\n\r\nabc"), Act::Fail(budget.clone())]).unwrap_err(), budget);
 }
