@@ -238,7 +238,7 @@ fn every_kind_of_error_is_in_the_guide() {
         K::Tls,
         K::Protocol,
         K::Denied,
-        K::Budget,
+        K::Budget(sonde::model::Spent::Bytes),
         K::Local,
     ];
     let all = of_net.into_iter().map(K::name).chain([fault::PROTOCOL, fault::ARGUMENT, fault::LIMIT]);

@@ -77,7 +77,10 @@ fn describe(call: &NativeCallContext<'_>, thread: u64) -> String {
 
 fn lock_within(call: &NativeCallContext<'_>, lock: Lock, limit: Option<Duration>) -> Fallible<bool> {
     let (locks, thread) = table(call)?;
-    let acquire = locks.lock(lock.0, thread);
+    let acquire = match limit {
+        Some(_) => locks.lock_for_a_while(lock.0, thread),
+        None => locks.lock(lock.0, thread),
+    };
     let clock = Context::of(call)?.scheduler()?.clock().clone();
     let outcome = wait(async move {
         match limit {
@@ -142,7 +145,8 @@ mod locks {
         lock_within(&call, mutex, None).map(|_| ())
     }
 
-    /// The same for at most `time` seconds; false when it could not be had. Suspends.
+    /// The same for at most `time` seconds; false when it could not be had. Only locking one's own is a `deadlock` here.
+    /// Suspends.
     ///
     /// ```rhai
     /// let m = locks::mutex("b");

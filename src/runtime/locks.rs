@@ -87,7 +87,13 @@ impl<K> Default for Locks<K> {
 impl<K: Hash + Eq + Clone> Locks<K> {
     /// Locks the mutex `key` for `owner`, first come, first served. An error when that can never succeed.
     pub fn lock(&self, key: K, owner: Owner) -> Acquire<K> {
-        Acquire { locks: self.clone(), key, owner, ticket: None }
+        Acquire { locks: self.clone(), key, owner, ticket: None, gives_up: false }
+    }
+
+    /// The same for a caller that will give up after a while: it keeps nobody waiting for ever, so it closes no circle.
+    /// What it holds itself is refused at once.
+    pub fn lock_for_a_while(&self, key: K, owner: Owner) -> Acquire<K> {
+        Acquire { locks: self.clone(), key, owner, ticket: None, gives_up: true }
     }
 
     /// Locks it if it is free and nobody waits.
@@ -257,6 +263,7 @@ pub struct Acquire<K: Hash + Eq + Clone> {
     key: K,
     owner: Owner,
     ticket: Option<u64>,
+    gives_up: bool,
 }
 
 impl<K: Hash + Eq + Clone + Unpin> Future for Acquire<K> {
@@ -272,13 +279,16 @@ impl<K: Hash + Eq + Clone + Unpin> Future for Acquire<K> {
                 return Poll::Ready(Ok(()));
             }
             let holder = table.mutexes.get(&self.key).and_then(|mutex| mutex.holder);
-            if let Some(circle) = table.circle(holder, self.owner) {
+            let may_end = self.gives_up && holder != Some(self.owner);
+            if let Some(circle) = table.circle(holder, self.owner).filter(|_| !may_end) {
                 return Poll::Ready(Err(LockError::Deadlock(circle)));
             }
             let waiter =
                 Waiter { ticket: table.ticket(), owner: self.owner, waker: cx.waker().clone(), granted: false };
             self.ticket = Some(waiter.ticket);
-            table.waits.insert(self.owner, For::Mutex(self.key.clone()));
+            if !self.gives_up {
+                table.waits.insert(self.owner, For::Mutex(self.key.clone()));
+            }
             table.mutexes.entry(self.key.clone()).or_default().queue.push_back(waiter);
             return Poll::Pending;
         };
@@ -451,7 +461,13 @@ mod tests {
             let mut third = locks.lock("m", 3);
             assert!(poll_once(&mut third).await.is_none());
             assert_eq!(locks.await_end(3, 1).err(), deadlock(&[1, 3]), "an end and a mutex");
-            drop((one, third));
+            drop(third);
+            // One that gives up after a while ends no circle but its own.
+            let mut patient = locks.lock_for_a_while("m", 3);
+            assert!(poll_once(&mut patient).await.is_none());
+            assert!(locks.await_end(3, 1).is_ok());
+            assert_eq!(poll_once(locks.lock_for_a_while("m", 1)).await.and_then(Result::err), deadlock(&[1]));
+            drop((one, patient));
             locks.forget(1);
             assert!(locks.is_idle());
         });

@@ -126,9 +126,8 @@ fn what_a_script_said_so_far_survives_with_its_workers_gone() {
 
 #[test]
 fn a_function_in_the_registry_works_for_others_while_its_script_lives() {
-    let maker = r#"
+    let maker = r#"fn add(a, b) { a + b }
         const STEP = 10;
-        fn add(a, b) { a + b }
         fn action(host) {
             let r = script::registry();
             let calls = 0;
@@ -213,7 +212,12 @@ fn scripts_that_all_hold_a_socket_and_wait_for_another_are_told() {
             while r.has_{other} == () {{ worker::pause(); }}
             // Another thread that waits for the first does not help.
             let w = worker::start(|| net::connect("127.0.0.{other}", r.port_{other}));
-            try {{ worker::join(w) }} catch (e) {{ net::close(first); return [e.kind, e.budget]; }}
+            try {{ worker::join(w); }} catch (e) {{
+                net::close(first);
+                while r.done == () {{ worker::pause(); }}
+                return [e.kind, e.budget];
+            }}
+            r.done = true;
             "has both"
             "#
         )

@@ -184,7 +184,7 @@ fn closures_share_what_they_capture_also_in_libraries() {
         fn later() { let n = 40; || add(n, global::STEP) }
         fn adder(n) { |x| add(x, n) }
         fn saying(text) { || script::log("error", text) }
-        fn until(mark) { |data| { worker::pause(); let at = bytes::find(data, mark); if at < 0 { () } else { [at, add(at, 1)] } } }
+        fn up_to(mark) { |data| { worker::pause(); let at = bytes::find(data, mark); if at < 0 { () } else { [at, add(at, 1)] } } }
         fn generator() { coroutine::wrap(|| { for n in 0..3 { worker::pause(); coroutine::give(add(n, 10)); } }) }
         fn guarded(f) { locks::locked(locks::mutex("library"), || { worker::pause(); call(f) }) }
         fn single() { locks::once("library", || { worker::pause(); add(1, 1) }) }
@@ -207,7 +207,7 @@ fn closures_share_what_they_capture_also_in_libraries() {
             let door = net::listen("127.0.0.1", 0);
             let sock = net::connect("127.0.0.1", net::listening_on(door).port);
             net::send(net::accept(door), "one;two");
-            foreign.push(bytes::to_text(net::receive_until(sock, pool::until(";"), false, 100)));
+            foreign.push(bytes::to_text(net::receive_until(sock, pool::up_to(";"), false, 100)));
             [pool::counted(10), foreign, seen, total, pool::guarded(|| own()), pool::single(),
                 pool::mapped([1, 2, 3])]
         }"#,
