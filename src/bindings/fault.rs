@@ -39,7 +39,7 @@ pub fn budget_error(budget: &str, op: &str, peer: &str, message: impl Display) -
     exception(&fields)
 }
 
-/// The exception of a failed network operation, with the kinds of [`NetErrorKind`](crate::model::NetErrorKind).
+/// The exception of a failed network operation, with the kinds of [`NetErrorKind`].
 pub fn net_error(error: &NetError) -> Box<EvalAltResult> {
     match error.kind {
         NetErrorKind::Budget(spent) => budget_error(spent.name(), error.op, &error.peer, error),

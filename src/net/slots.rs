@@ -76,17 +76,16 @@ impl Slots {
 
     async fn take(&self, pool: Pool, limit: usize, threads: &Threads) -> Result<Held, HoldAndWait> {
         let semaphore = self.ledger.borrow_mut().semaphore(&pool, limit);
-        let permit = match semaphore.try_acquire() {
-            Some(permit) => permit,
-            None => {
-                let mut acquire = semaphore.acquire();
-                let place = Place::new(self, &pool, threads);
-                poll_fn(|cx| match Pin::new(&mut acquire).poll(cx) {
-                    Poll::Ready(permit) => Poll::Ready(Ok(permit)),
-                    Poll::Pending => place.look(cx),
-                })
-                .await?
-            }
+        let permit = if let Some(permit) = semaphore.try_acquire() {
+            permit
+        } else {
+            let mut acquire = semaphore.acquire();
+            let place = Place::new(self, &pool, threads);
+            let served = poll_fn(|cx| match Pin::new(&mut acquire).poll(cx) {
+                Poll::Ready(permit) => Poll::Ready(Ok(permit)),
+                Poll::Pending => place.look(cx),
+            });
+            served.await?
         };
         self.ledger.borrow_mut().hold(&pool, threads);
         let (threads, ledger) = (threads.clone(), Rc::clone(&self.ledger));
@@ -215,7 +214,7 @@ mod tests {
             assert!(poll_once(&mut more_of_one).await.is_none(), "the second holder may still come on");
             {
                 let mut more_of_two = pin!(two.acquire(&slots, 2));
-                assert_eq!(poll_once(&mut more_of_two).await.map(|slot| slot.err()), Some(Some(HoldAndWait)));
+                assert_eq!(poll_once(&mut more_of_two).await.map(Result::err), Some(Some(HoldAndWait)));
             }
             assert!(poll_once(&mut more_of_one).await.is_none(), "whoever failed may let go now");
             drop(held_by_two);
@@ -235,7 +234,7 @@ mod tests {
             let mut more = pin!(bearer.acquire(&slots, 1));
             assert!(poll_once(&mut more).await.is_none(), "its other thread may close the first");
             let joining = bearer.1.join();
-            assert_eq!(poll_once(&mut more).await.map(|slot| slot.err()), Some(Some(HoldAndWait)));
+            assert_eq!(poll_once(&mut more).await.map(Result::err), Some(Some(HoldAndWait)));
             drop((joining, held));
         });
     }

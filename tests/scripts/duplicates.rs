@@ -28,6 +28,23 @@ fn one_server_behind_many_addresses() {
 }
 
 #[test]
+fn one_host_key_on_two_addresses() {
+    let Some(one) = servers::sshd(&["ed25519", "rsa"], "") else { return };
+    // Another server, made from the same image.
+    let copied = format!("HostKey {}", one.dir.join("host_ed25519").display());
+    let Some(two) = servers::sshd(&["ecdsa"], &copied) else { return };
+    let ports = format!("{},{}", one.port(), two.port());
+    let run = scan(["-p", &ports, "--script", "+duplicates", &one.ip(), &two.ip()]).run().expect(0);
+    let report = run.report();
+    let groups = report.script("duplicates")["output"].as_array().cloned().unwrap_or_default();
+    let mut addresses = [one.ip(), two.ip()];
+    addresses.sort_by_key(|address| address.parse::<std::net::IpAddr>().ok());
+    assert_eq!((groups.len(), &groups[0]["addresses"]), (1, &json!(addresses)), "{run}");
+    let shared = groups[0]["in_common"].as_array().expect("a list");
+    assert!(shared.len() == 1 && shared[0].as_str().is_some_and(|key| key.starts_with("host key SHA256:")), "{run}");
+}
+
+#[test]
 fn one_certificate_on_two_addresses() {
     let peers = tls::peers(2, |_| {});
     let [one, two] = peers.as_slice() else { panic!("two peers") };

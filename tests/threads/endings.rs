@@ -126,7 +126,7 @@ fn what_a_script_said_so_far_survives_with_its_workers_gone() {
 
 #[test]
 fn a_function_in_the_registry_works_for_others_while_its_script_lives() {
-    let maker = r#"fn add(a, b) { a + b }
+    let maker = r"fn add(a, b) { a + b }
         const STEP = 10;
         fn action(host) {
             let r = script::registry();
@@ -135,7 +135,7 @@ fn a_function_in_the_registry_works_for_others_while_its_script_lives() {
             while r.used == () { worker::pause(); }
             calls
         }
-    "#;
+    ";
     let user = r#"
         let r = script::registry();
         while r.f == () { worker::pause(); }
