@@ -353,19 +353,19 @@ fn bytes_and_sockets_are_bounded() {
         "    let s = net::connect(host, {port});\n    loop {{ net::send(s, \"0123456789\"); net::receive(s); }}"
     );
     let bytes = go(&talk, &["--script-max-bytes", "10k"]);
-    ended(&bytes, "over-budget", "limit", "budget");
+    ended(&bytes, "over-budget", "limit", "bytes");
     assert!(bytes["failure"]["message"].as_str().is_some_and(|text| text.contains("--script-max-bytes")), "{bytes:#}");
     let moved = bytes["sent_bytes"].as_u64().unwrap_or(0) + bytes["received_bytes"].as_u64().unwrap_or(0);
     assert!((10 << 10..11 << 10).contains(&moved), "{moved} bytes moved");
     let many = format!("    let l = [];\n    loop {{ l.push(net::connect(host, {port})); }}");
     let sockets = go(&many, &["--script-max-sockets", "5"]);
-    ended(&sockets, "over-budget", "limit", "budget");
+    ended(&sockets, "over-budget", "limit", "sockets");
     assert!(
         sockets["failure"]["message"].as_str().is_some_and(|text| text.contains("5 sockets are open")),
         "{sockets:#}"
     );
     let datagrams = go("    let l = [];\n    loop { l.push(net::udp(host, 9)); }", &["--script-max-sockets", "5"]);
-    ended(&datagrams, "over-budget", "limit", "budget");
+    ended(&datagrams, "over-budget", "limit", "sockets");
 }
 
 #[test]

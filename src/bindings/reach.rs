@@ -13,9 +13,9 @@ use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
 use super::net::{Handle, Owned};
 use crate::model::nearest::suggestion;
-use crate::model::{NetError, NetErrorKind};
-use crate::net::Family;
+use crate::model::{NetError, NetErrorKind, Spent};
 use crate::net::broker::{Broker, Warrant};
+use crate::net::{ConnectOptions, Family, Stream};
 use crate::runtime::Random;
 use crate::script::Context;
 
@@ -59,6 +59,17 @@ impl Reach {
             Client::new(Rc::new(dialler), clock, random, Some(self.cache.clone()), Pool::default())
         };
         self.client.get_or_init(make).clone()
+    }
+
+    /// Opens a TCP stream. Idle connections of the HTTP client are let go when they are what holds it up.
+    pub async fn connect(&self, peer: SocketAddr, options: ConnectOptions) -> Result<Box<dyn Stream>, NetError> {
+        let connected = self.broker.connect(&self.warrant, peer, options).await;
+        match (connected, self.client.get()) {
+            (Err(error), Some(client)) if error.kind == NetErrorKind::Budget(Spent::Slots) && client.let_go() => {
+                self.broker.connect(&self.warrant, peer, options).await
+            }
+            (connected, _) => connected,
+        }
     }
 
     /// Makes a socket, listener or coroutine one of the instance's own: it closes with it, whoever else still holds it.

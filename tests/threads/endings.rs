@@ -243,18 +243,29 @@ fn scripts_that_all_hold_a_socket_and_wait_for_another_are_told() {
 }
 
 #[test]
-fn budgets_are_told_apart() {
-    let door = "let door = net::listen(\"127.0.0.1\", 0);\nlet port = net::listening_on(door).port;\n";
-    let bytes = format!(
-        "{door}let s = net::connect(\"127.0.0.1\", port);\nlet o = net::accept(door);\nloop {{ net::send(s, \"0123456789\"); net::receive(o); }}"
-    );
-    let sockets = format!("{door}let all = [];\nloop {{ all.push(net::connect(\"127.0.0.1\", port)); }}");
-    for (class, body) in [("bytes", bytes), ("sockets", sockets)] {
-        let record = record(&body, &["--script-max-bytes", "1k", "--script-max-sockets", "5"]);
-        let failure = &record["failure"];
-        assert_eq!(
-            (&record["outcome"], &failure["kind"], &failure["class"]),
-            (&json!("over-budget"), &json!("limit"), &json!(class))
-        );
-    }
+fn idle_connections_of_the_http_client_are_let_go_for_another_socket() {
+    let server = r#"
+        let door = net::listen("127.0.0.1", 0);
+        let r = script::registry();
+        r.port = net::listening_on(door).port;
+        let all = [];
+        for n in 0..2 {
+            let sock = net::accept(door);
+            net::receive_until(sock, "\r\n\r\n", 4096);
+            net::send(sock, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            all.push(sock);
+        }
+        worker::join(r.client)
+    "#;
+    let client = r#"
+        let r = script::registry();
+        r.client = worker::base();
+        while r.port == () { worker::pause(); }
+        let first = http::get("127.0.0.1", r.port, "/").status;
+        let sock = net::connect("127.0.0.1", r.port);
+        net::send(sock, "GET / HTTP/1.1\r\n\r\n");
+        [first, bytes::to_text(net::receive_lines(sock, 1))]
+    "#;
+    let report = together(&[("a", server), ("b", client)], &["--max-sockets-per-host", "1"]);
+    assert_eq!(*output(&report, "b"), json!([200, "HTTP/1.1 200 OK\r\n"]));
 }

@@ -14,7 +14,7 @@ use super::watch::{TimeUp, Watch};
 use super::{
     Auth, Cache, Challenge, Dial, Digest, Expect, Jar, Origin, Pool, Redirects, Request, Response, Stopped, Truncation,
 };
-use crate::model::{NetError, NetErrorKind, Timestamp};
+use crate::model::{NetError, NetErrorKind, Spent, Timestamp};
 use crate::runtime::{Clock, Random};
 
 /// Digest sessions remembered.
@@ -314,13 +314,25 @@ impl Client {
     }
 
     pub(super) async fn dial(&self, origin: &Origin, watch: &mut Watch) -> Result<Connection, NetError> {
-        match watch.guard(self.0.dial.dial(origin)).await {
+        let mut dialled = watch.guard(self.0.dial.dial(origin)).await;
+        // The slots it waited for in vain may be held by our own idle connections.
+        if matches!(&dialled, Ok(Err(error)) if error.kind == NetErrorKind::Budget(Spent::Slots)) && self.let_go() {
+            dialled = watch.guard(self.0.dial.dial(origin)).await;
+        }
+        match dialled {
             Ok(stream) => stream.map(Connection::new),
             Err(TimeUp::Operation) => Err(NetError::new(NetErrorKind::Timeout, "connect", origin)),
             Err(TimeUp::Deadline) => {
                 Err(NetError::new(NetErrorKind::Timeout, "connect", origin).because("deadline of the request"))
             }
         }
+    }
+
+    /// Closes idle connections; whether there were any.
+    pub fn let_go(&self) -> bool {
+        let had_some = !self.0.pool.is_empty();
+        self.0.pool.clear();
+        had_some
     }
 
     /// Keeps a connection for the next request.

@@ -51,7 +51,7 @@ fn connect_with(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, op
     wait_net(async move {
         let addr = peer.resolve(&reach, port).await?;
         let connect = ConnectOptions { timeout: Some(timeout), ..ConnectOptions::default() };
-        let stream = reach.broker.connect(&reach.warrant, addr, connect).await?;
+        let stream = reach.connect(addr, connect).await?;
         let name = peer.name().map(str::to_owned);
         let socket = reach.adopt(Socket::stream(reach.broker.clock().clone(), stream, name, timeout));
         if tls {
