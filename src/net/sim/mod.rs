@@ -1,7 +1,7 @@
 //! The door onto a model: hosts, ports, services and links that exist in a scenario only.
 //!
 //! A [`Scenario`] is compact TOML; a population is rules over prefixes, so a million hosts follow from a seed and none is
-//! stored. [`SimTransport`] answers connects and datagrams as such hosts would, on virtual time. Knows no scripts and no
+//! stored. The transport answers connects and datagrams as such hosts would, on virtual time. Knows no scripts and no
 //! stages; no socket is opened.
 
 mod duration;

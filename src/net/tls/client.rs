@@ -1,6 +1,6 @@
 //! Data connections: rustls, driven without I/O of its own over any stream of the door.
 //!
-//! Certificates are reported, never refused. What is drawn comes from [`super::secrets`].
+//! Certificates are reported, never refused. What is drawn comes from the module `secrets`.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;

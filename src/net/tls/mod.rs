@@ -4,7 +4,7 @@
 //!
 //! A scanner reports certificates; nothing here refuses one. Never opens a socket (streams come in) and never reads the
 //! clock. All randomness follows the run's seed where one was given, bound to the connection's two ends, so a recorded
-//! conversation replays byte for byte; without a seed secrets come from the machine ([`secrets`]).
+//! conversation replays byte for byte; without a seed secrets come from the machine (`secrets`).
 
 pub mod certificate;
 pub mod client;
