@@ -3,6 +3,9 @@
 //!
 //! Pure: no descriptor, no thread, no clock. Live capture, replay and simulation all feed the same dispatcher.
 
+pub mod bpf;
+pub mod filter;
+
 use std::rc::Rc;
 
 use crate::model::{Interface, LinkType, Timestamp};

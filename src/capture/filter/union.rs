@@ -1,0 +1,74 @@
+//! Many filters as one: duplicates fall away, and hosts or ports that are asked for in the same way become one set.
+
+use std::collections::{HashMap, HashSet};
+
+use super::ast::{Direction, Expr, Test};
+
+/// Packets that any of `filters` takes, each asked for itself.
+pub(super) fn union<'a>(filters: impl Iterator<Item = &'a Expr>) -> Expr {
+    let mut terms: Vec<Expr> = Vec::new();
+    let mut seen: HashSet<&Expr> = HashSet::new();
+    // Where in `terms` the set is that a test without its members belongs to.
+    let mut sets: HashMap<Test, usize> = HashMap::new();
+    for term in filters.flat_map(terms_of) {
+        if *term == Expr::Everything {
+            return Expr::Everything;
+        }
+        if !seen.insert(term) {
+            continue;
+        }
+        let shape = match term {
+            Expr::Test(test) => shape(test),
+            _ => None,
+        };
+        match shape {
+            None => terms.push(term.clone()),
+            Some(shape) => {
+                let at = *sets.entry(shape).or_insert(terms.len());
+                match terms.get_mut(at) {
+                    Some(set) => add(set, term),
+                    None => terms.push(term.clone()),
+                }
+            }
+        }
+    }
+    Expr::Any(terms)
+}
+
+/// A union's own terms.
+fn terms_of(expr: &Expr) -> &[Expr] {
+    match expr {
+        Expr::Any(terms) => terms,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// The test without its members, if it may have many. Both ends in a set is more than both ends being one member of it.
+fn shape(test: &Test) -> Option<Test> {
+    let mut shape = test.clone();
+    let direction = match &mut shape {
+        Test::Host4 { nets, direction, .. } => {
+            nets.clear();
+            *direction
+        }
+        Test::Host6 { nets, direction, .. } => {
+            nets.clear();
+            *direction
+        }
+        Test::Port { ranges, direction, .. } => {
+            ranges.clear();
+            *direction
+        }
+        _ => return None,
+    };
+    (direction != Direction::Both).then_some(shape)
+}
+
+fn add(set: &mut Expr, term: &Expr) {
+    match (set, term) {
+        (Expr::Test(Test::Host4 { nets, .. }), Expr::Test(Test::Host4 { nets: more, .. })) => nets.extend(more),
+        (Expr::Test(Test::Host6 { nets, .. }), Expr::Test(Test::Host6 { nets: more, .. })) => nets.extend(more),
+        (Expr::Test(Test::Port { ranges, .. }), Expr::Test(Test::Port { ranges: more, .. })) => ranges.extend(more),
+        _ => {}
+    }
+}
