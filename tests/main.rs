@@ -10,6 +10,9 @@ mod cli;
 /// Scripts as their authors meet the engine.
 mod engine;
 
+/// The filter language against libpcap, and programs against the kernel.
+mod filters;
+
 /// Peers that misbehave.
 mod hostile;
 

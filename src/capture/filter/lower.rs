@@ -379,7 +379,8 @@ impl Lowering<'_> {
             Arithmetic::Length => Value::Length,
             Arithmetic::Binary(_, code, left, right) => {
                 let left = self.arithmetic(tags, left, headers)?;
-                Value::Binary(*code, left, self.arithmetic(tags, right, headers)?)
+                // As in libpcap, only the left operand's headers must be there: `ip[2:2] - tcp[12]` needs no TCP.
+                Value::Binary(*code, left, self.arithmetic(tags, right, &mut Vec::new())?)
             }
             Arithmetic::Load { place, header, index, size } => {
                 let index = self.arithmetic(tags, index, headers)?;

@@ -135,30 +135,31 @@ impl Filter {
             .map_err(|fault| fault.of(&self.text))
     }
 
-    /// The shortest of several ways to write the decisions down, the fastest where it fits.
+    /// One of several ways to write the decisions down: the fastest that is not much longer than the plainest, so that the
+    /// kernel's memory for filters is spared too.
     fn instructions(&self, link: LinkType) -> Result<Vec<Instruction>, Fault> {
         let too_complex = |_| Fault::new(0, "a comparison has more intermediate results than BPF has room for");
         let mut graph = Graph::new();
         let root = lower::lower(&mut graph, link, &self.expr)?;
-        let mut shortest: Option<Vec<Instruction>> = None;
+        let mut shortest = emit::emit(&graph, root).map_err(too_complex)?;
+        let enough = MOST_INSTRUCTIONS.min(shortest.len() + shortest.len() / 2);
+        // With one variant a node is built once for what is known, and once for what is not.
         for variants in [usize::MAX, 8, 3, 1] {
             let Some((threaded, root)) = threaded(&graph, root, variants) else { continue };
             let code = emit::emit(&threaded, root).map_err(too_complex)?;
-            if code.len() <= MOST_INSTRUCTIONS {
+            if code.len() <= enough {
                 return Ok(code);
             }
-            shortest = Some(shortest.filter(|other| other.len() <= code.len()).unwrap_or(code));
+            if code.len() < shortest.len() {
+                shortest = code;
+            }
         }
-        let plain = emit::emit(&graph, root).map_err(too_complex)?;
-        let code = shortest.filter(|other| other.len() <= plain.len()).unwrap_or(plain);
-        if code.len() > MOST_INSTRUCTIONS {
-            let length = code.len();
-            return Err(Fault::new(
-                0,
-                format!("the filter takes {length} instructions; the kernel takes {MOST_INSTRUCTIONS}"),
-            ));
+        let length = shortest.len();
+        if length > MOST_INSTRUCTIONS {
+            let message = format!("the filter takes {length} instructions; the kernel takes {MOST_INSTRUCTIONS}");
+            return Err(Fault::new(0, message));
         }
-        Ok(code)
+        Ok(shortest)
     }
 
     fn in_parentheses(&self) -> String {
