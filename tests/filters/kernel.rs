@@ -64,7 +64,7 @@ fn the_kernel_takes_our_programs_and_gives_the_same_verdicts() {
     for link in [LinkType::Ethernet, LinkType::Ip] {
         let packets: Vec<Packet> = super::some_packets(&mut rng, link, 60).into_iter().filter_map(whole).collect();
         let filters: Vec<Filter> =
-            super::generated(&mut rng, link, 300).iter().filter_map(|text| Filter::parse(text).ok()).collect();
+            super::generated(&mut rng, link, 200).iter().filter_map(|text| Filter::parse(text).ok()).collect();
         let unions = filters.chunks(7).map(|some| Filter::any_of(&some.iter().collect::<Vec<_>>()));
         let all: Vec<Filter> = filters.iter().cloned().chain(unions).collect();
         for filter in &all {
@@ -81,7 +81,7 @@ fn the_kernel_takes_our_programs_and_gives_the_same_verdicts() {
             }
         }
     }
-    assert!(runs > 30_000, "{runs}");
+    assert!(runs > 20_000, "{runs}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Every condition is given where to go when it holds and where when it does not, so nothing is ever joined afterwards. Order is
 //! that of the text and of libpcap before its optimiser: which bytes are read first decides what becomes of a packet that is too
-//! short.
+//! short. Only what reads nothing new is left out: a packet that is IPv4 is not asked whether it is ARP.
 
 use super::ast::{Arithmetic, Direction, Expr, Family, Header, Joint, Net, Place, Relation, Scope, Test};
 use super::error::Fault;
@@ -212,7 +212,7 @@ impl Lowering<'_> {
             next = self.ether_type(tags, IP6, inner, no);
         }
         if family != Family::V6 {
-            let inner = self.equals(network + 9, 1, number, yes, next);
+            let inner = self.equals(network + 9, 1, number, yes, no);
             next = self.ether_type(tags, IP, inner, next);
         }
         next
@@ -249,7 +249,7 @@ impl Lowering<'_> {
                 continue;
             }
             let places = if ether_type == IP { [12, 16] } else { [14, 24] };
-            let inner = self.either(way, places.map(|place| network + place), yes, next, |me, at, yes, no| {
+            let inner = self.either(way, places.map(|place| network + place), yes, no, |me, at, yes, no| {
                 nets.iter().rev().fold(no, |no, net| me.masked(at, *net, yes, no))
             });
             next = self.ether_type(tags, ether_type, inner, next);
@@ -286,11 +286,10 @@ impl Lowering<'_> {
         let first = self.compare(fragment, Comparison::AnyBit, FRAGMENT_OFFSET, no, v4);
         let v4 = protocols.iter().rev().fold(no, |no, one| self.equals(network + 9, 1, *one, first, no));
         let v4 = self.ether_type(tags, IP, v4, no);
-        // A packet may claim to be IPv6 and IPv4 only where there is no link header; it is neither then.
-        let v6 = self.either(way, [0, 2], yes, v4, |me, at, yes, no| {
+        let v6 = self.either(way, [0, 2], yes, no, |me, at, yes, no| {
             me.in_ranges(Value::At { at: network + IP6_HEADER + at, size: 2 }, ranges, yes, no)
         });
-        let v6 = protocols.iter().rev().fold(v4, |no, one| self.equals(network + 6, 1, *one, v6, no));
+        let v6 = protocols.iter().rev().fold(no, |no, one| self.equals(network + 6, 1, *one, v6, no));
         self.ether_type(tags, IP6, v6, v4)
     }
 

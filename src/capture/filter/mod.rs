@@ -10,6 +10,7 @@ mod arithmetic;
 mod ast;
 mod emit;
 mod error;
+mod flow;
 mod graph;
 mod lexer;
 mod lower;
@@ -28,15 +29,11 @@ use std::net::IpAddr;
 use super::bpf::{Instruction, MOST_INSTRUCTIONS, Program};
 use crate::model::LinkType;
 use crate::packet::FlowKey;
-use ast::{Direction, Expr, Family, Joint, Net, Scope, Test};
+use ast::{Direction, Expr, Joint, Scope};
 use error::Fault;
 use graph::{Graph, NodeId};
-use names::{ICMP6, SCTP, TCP, UDP};
 
 pub use error::FilterError;
-
-/// Nodes a graph may have while threading: more cannot become 4,096 instructions.
-const MOST_NODES: usize = 4 * MOST_INSTRUCTIONS;
 
 /// A condition on packets that can be compiled, joined and printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,33 +95,12 @@ impl Filter {
     /// Replies to a flow: its protocol from its remote address and port to its local port, the latter where it has ports. ICMP
     /// errors about it come from anybody; unite with `icmp or icmp6` for those.
     pub fn of_flow(key: &FlowKey) -> Filter {
-        let number = u32::from(key.protocol);
-        let (protocol, name) = match number {
-            TCP => (Family::Both, "tcp".to_owned()),
-            UDP => (Family::Both, "udp".to_owned()),
-            SCTP => (Family::Both, "sctp".to_owned()),
-            1 => (Family::V4, "icmp".to_owned()),
-            ICMP6 => (Family::V6, "icmp6".to_owned()),
-            _ => (Family::Both, format!("proto {number}")),
-        };
-        let mut text = format!("{name} and {}", host_text("src host", key.remote));
-        let protocol = Test::Protocol { tags: 0, family: protocol, number };
-        let mut expr = Expr::Test(protocol).join(Joint::And, Expr::Test(host(key.remote, Direction::Source)));
-        if matches!(number, TCP | UDP | SCTP) {
-            for (direction, word, port) in
-                [(Direction::Source, "src", key.remote_port), (Direction::Destination, "dst", key.local_port)]
-            {
-                text.push_str(&format!(" and {name} {word} port {port}"));
-                let test = Test::Port { tags: 0, protocols: vec![number], direction, ranges: vec![(port, port)] };
-                expr = expr.join(Joint::And, Expr::Test(test));
-            }
-        }
-        Filter { text, expr }
+        flow::of(key)
     }
 
     /// Packets from or to a host, ARP about it included.
     pub fn of_host(addr: IpAddr) -> Filter {
-        Filter { text: host_text("host", addr), expr: Expr::Test(host(addr, Direction::Either)) }
+        Filter { text: format!("host {addr}"), expr: Expr::Test(flow::host(addr, Scope::All, Direction::Either)) }
     }
 
     /// The program for a kind of link. Fails where the link cannot have what is asked for, and where the program would be longer
@@ -176,23 +152,8 @@ impl fmt::Display for Filter {
 
 fn threaded(graph: &Graph, root: NodeId, variants: usize) -> Option<(Graph, NodeId)> {
     let mut threaded = graph.without_nodes();
-    let root = thread::thread(graph, root, &mut threaded, variants, MOST_NODES)?;
+    // A node is an instruction at least, and a program twice as long is not wanted.
+    let most = (2 * graph.reachable(root).len() + 32).min(MOST_INSTRUCTIONS);
+    let root = thread::thread(graph, root, &mut threaded, variants, most)?;
     Some((threaded, root))
-}
-
-fn host(addr: IpAddr, direction: Direction) -> Test {
-    match addr {
-        IpAddr::V4(v4) => {
-            let nets = vec![Net { bits: v4.to_bits(), mask: u32::MAX }];
-            Test::Host4 { tags: 0, scope: Scope::All, direction, nets }
-        }
-        IpAddr::V6(v6) => {
-            let nets = vec![Net { bits: address::words(v6.to_bits()), mask: [u32::MAX; 4] }];
-            Test::Host6 { tags: 0, direction, nets }
-        }
-    }
-}
-
-fn host_text(words: &str, addr: IpAddr) -> String {
-    format!("{words} {addr}")
 }

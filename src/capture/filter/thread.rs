@@ -8,6 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::graph::{Comparison, Graph, Node, NodeId, Operand, Test, TestId, ValueId};
 
+/// Most answers remembered on a way.
+const MOST_ANSWERS: usize = 32;
+/// Tests stepped over, for each node that may be built.
+const STEPS: usize = 64;
+
 /// What is known on a way, of values and tests that still matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Facts {
@@ -27,6 +32,8 @@ pub(super) struct Threading<'a> {
     last_value: HashMap<ValueId, NodeId>,
     built: HashMap<(NodeId, Facts), NodeId>,
     seen: HashMap<NodeId, HashSet<Facts>>,
+    /// Tests stepped over so far.
+    steps: usize,
 }
 
 /// A node being built.
@@ -48,6 +55,7 @@ pub(super) fn thread(from: &Graph, root: NodeId, into: &mut Graph, variants: usi
         last_value: HashMap::new(),
         built: HashMap::new(),
         seen: HashMap::new(),
+        steps: 0,
     };
     threading.find_last();
     threading.build(into, most)
@@ -78,7 +86,8 @@ impl Threading<'_> {
                 (Some(yes), Some(no)) => {
                     let needless = yes == no && self.from.get_test(frame.test).is_some_and(|test| !self.can_fail(test));
                     let node = if needless { yes } else { into.branch(frame.test, yes, no) };
-                    if into.size() > most {
+                    // Nodes that come out alike, and tests that are stepped over, cost time as well.
+                    if into.size() > most || self.built.len() > 4 * most || self.steps > STEPS * most {
                         return None;
                     }
                     self.built.insert((frame.node, frame.facts), node);
@@ -100,6 +109,7 @@ impl Threading<'_> {
     fn enter(&mut self, mut node: NodeId, facts: &Facts, stack: &mut Vec<Frame>) -> Option<NodeId> {
         loop {
             let Node::Branch { test, yes, no } = self.from.get(node) else { return Some(node) };
+            self.steps += 1;
             match self.decided(facts, test) {
                 Some(answer) => node = if answer { yes } else { no },
                 None => {
@@ -118,9 +128,10 @@ impl Threading<'_> {
     fn relevant(&mut self, facts: &Facts, node: NodeId) -> Facts {
         let last_test = |test: &TestId| self.last_test.get(test).is_some_and(|last| *last <= node);
         let last_value = |value: &ValueId| self.last_value.get(value).is_some_and(|last| *last <= node);
+        let answers = facts.answers.iter().filter(|(test, _)| last_test(test));
         let facts = Facts {
             ranges: facts.ranges.iter().filter(|(value, ..)| last_value(value)).copied().collect(),
-            answers: facts.answers.iter().filter(|(test, _)| last_test(test)).copied().collect(),
+            answers: answers.take(MOST_ANSWERS).copied().collect(),
         };
         let seen = self.seen.entry(node).or_default();
         if seen.contains(&facts) || seen.len() < self.variants {
