@@ -29,7 +29,7 @@ pub(super) fn run(instructions: &[Instruction], bytes: &[u8], wire_len: u32) -> 
     while let Some(one) = instructions.get(at) {
         at += 1;
         // What cannot be read rejects the packet.
-        match machine.step(one).unwrap_or(Step::Return(0)) {
+        match machine.step(*one).unwrap_or(Step::Return(0)) {
             Step::Next => {}
             Step::Skip(by) => at += by as usize,
             Step::Return(keep) => return keep,
@@ -39,7 +39,7 @@ pub(super) fn run(instructions: &[Instruction], bytes: &[u8], wire_len: u32) -> 
 }
 
 impl Machine<'_> {
-    fn step(&mut self, one: &Instruction) -> Option<Step> {
+    fn step(&mut self, one: Instruction) -> Option<Step> {
         let k = one.k;
         match one.code {
             LD_W_ABS => self.a = self.word(0, k)?,
@@ -68,7 +68,7 @@ impl Machine<'_> {
         Some(Step::Next)
     }
 
-    fn with_operand(&mut self, code: u16, operand: u32, one: &Instruction) -> Option<Step> {
+    fn with_operand(&mut self, code: u16, operand: u32, one: Instruction) -> Option<Step> {
         let holds = match code {
             JEQ => self.a == operand,
             JGT => self.a > operand,

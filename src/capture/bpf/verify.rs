@@ -59,7 +59,7 @@ pub(super) fn check(instructions: &[Instruction]) -> Result<(), VerifyError> {
         return Err(VerifyError::Length(length));
     }
     for (at, one) in instructions.iter().enumerate() {
-        check_one(at, one, length)?;
+        check_one(at, *one, length)?;
     }
     match instructions.last() {
         Some(last) if matches!(last.code, RET_K | RET_A) => check_cells(instructions),
@@ -72,7 +72,7 @@ const JGT_X: u16 = JGT | FROM_X;
 const JGE_X: u16 = JGE | FROM_X;
 const JSET_X: u16 = JSET | FROM_X;
 
-fn check_one(at: usize, one: &Instruction, length: usize) -> Result<(), VerifyError> {
+fn check_one(at: usize, one: Instruction, length: usize) -> Result<(), VerifyError> {
     // Instructions after this one.
     let left = length - at - 1;
     match one.code {
@@ -116,7 +116,7 @@ fn check_cells(instructions: &[Instruction]) -> Result<(), VerifyError> {
             LD_MEM | LDX_MEM if cells & bit == 0 => return Err(VerifyError::Unwritten(at, one.k)),
             _ => {}
         }
-        for next in successors(at, one).into_iter().flatten() {
+        for next in successors(at, *one).into_iter().flatten() {
             if let Some(there) = written.get_mut(next) {
                 *there &= cells;
             }
@@ -126,7 +126,7 @@ fn check_cells(instructions: &[Instruction]) -> Result<(), VerifyError> {
 }
 
 /// Where the kernel sees the program going on: behind a return too, which only matters to what nothing else leads to.
-fn successors(at: usize, one: &Instruction) -> [Option<usize>; 2] {
+fn successors(at: usize, one: Instruction) -> [Option<usize>; 2] {
     match one.code {
         JA => [Some(at + 1 + one.k as usize), None],
         JEQ | JGT | JGE | JSET | JEQ_X | JGT_X | JGE_X | JSET_X => {

@@ -192,6 +192,6 @@ pub(super) enum Header {
     Network(u32),
     /// The header after IPv4's, if it is of this protocol and in this packet: the first fragment.
     Transport(u32),
-    /// The header after IPv6's fixed one, if it is ICMPv6.
+    /// The header after IPv6's fixed one, if it is `ICMPv6`.
     Icmp6,
 }

@@ -181,7 +181,7 @@ impl Body<'_> {
             Value::Number(number) => self.put(opcode::LD_IMM, number),
             Value::Length => self.put(opcode::LD_LEN, 0),
             Value::At { at, size } => {
-                self.put(by_size(size, [opcode::LD_B_ABS, opcode::LD_H_ABS, opcode::LD_W_ABS]), at)
+                self.put(by_size(size, [opcode::LD_B_ABS, opcode::LD_H_ABS, opcode::LD_W_ABS]), at);
             }
             Value::HeaderLength { .. } => {
                 self.x(value, cell)?;

@@ -408,12 +408,11 @@ impl Lowering<'_> {
         Ok(match (header, fixed) {
             (Header::Transport(_), fixed) => {
                 let length = self.graph.value(Value::HeaderLength { at: network });
-                match fixed {
-                    Some(at) => Value::Indexed { index: length, at, size },
-                    None => {
-                        let index = self.graph.value(Value::Binary(opcode::ADD, index, length));
-                        Value::Indexed { index, at: base, size }
-                    }
+                if let Some(at) = fixed {
+                    Value::Indexed { index: length, at, size }
+                } else {
+                    let index = self.graph.value(Value::Binary(opcode::ADD, index, length));
+                    Value::Indexed { index, at: base, size }
                 }
             }
             (_, Some(at)) => Value::At { at, size },

@@ -156,7 +156,7 @@ impl Parser<'_> {
             What::Protocol => "a protocol",
         })?;
         let test = match (qualifiers.kind, qualifiers.protocol) {
-            (What::Host, Some("ether" | "link")) => self.ether(word, qualifiers)?,
+            (What::Host, Some("ether" | "link")) => Self::ether(word, qualifiers)?,
             (What::Host | What::Net, _) => self.host(word, qualifiers)?,
             (What::Port, _) => self.port(word, qualifiers)?,
             (What::PortRange, _) => self.port_range(word, qualifiers)?,
@@ -165,7 +165,7 @@ impl Parser<'_> {
         Ok(Expr::Test(test))
     }
 
-    fn ether(&mut self, word: Token<'_>, qualifiers: Qualifiers) -> Result<Test, Fault> {
+    fn ether(word: Token<'_>, qualifiers: Qualifiers) -> Result<Test, Fault> {
         let address = address::hardware(word.text)
             .ok_or_else(|| Fault::new(word.at, format!("`{}` is no hardware address", word.text)))?;
         let direction = qualifiers.direction.unwrap_or(Direction::Either);

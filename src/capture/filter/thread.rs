@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::graph::{Comparison, Graph, Node, NodeId, Operand, Test, TestId, ValueId};
+use super::graph::{Comparison, Graph, Node, NodeId, Operand, Test, TestId, Value, ValueId};
 
 /// Most answers remembered on a way.
 const MOST_ANSWERS: usize = 32;
@@ -110,17 +110,16 @@ impl Threading<'_> {
         loop {
             let Node::Branch { test, yes, no } = self.from.get(node) else { return Some(node) };
             self.steps += 1;
-            match self.decided(facts, test) {
-                Some(answer) => node = if answer { yes } else { no },
-                None => {
-                    let facts = self.relevant(facts, node);
-                    if let Some(built) = self.built.get(&(node, facts.clone())) {
-                        return Some(*built);
-                    }
-                    stack.push(Frame { node, test, facts, yes: None, no: None });
-                    return None;
-                }
+            if let Some(answer) = self.decided(facts, test) {
+                node = if answer { yes } else { no };
+                continue;
             }
+            let facts = self.relevant(facts, node);
+            if let Some(built) = self.built.get(&(node, facts.clone())) {
+                return Some(*built);
+            }
+            stack.push(Frame { node, test, facts, yes: None, no: None });
+            return None;
         }
     }
 
@@ -151,13 +150,11 @@ impl Threading<'_> {
             return facts.answers.get(at).map(|(_, answer)| *answer);
         }
         let test = self.from.get_test(id)?;
-        let (low, high) = match self.from.get_value(test.value) {
-            super::graph::Value::Number(number) => (number, number),
-            _ => {
-                let at = facts.ranges.binary_search_by_key(&test.value, |(value, ..)| *value).ok()?;
-                let (_, low, high) = facts.ranges.get(at)?;
-                (*low, *high)
-            }
+        let (low, high) = if let Value::Number(number) = self.from.get_value(test.value) {
+            (number, number)
+        } else {
+            let at = facts.ranges.binary_search_by_key(&test.value, |(value, ..)| *value).ok()?;
+            facts.ranges.get(at).map(|(_, low, high)| (*low, *high))?
         };
         let Operand::Number(number) = test.operand else { return None };
         match test.comparison {
