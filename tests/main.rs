@@ -19,6 +19,9 @@ mod interrupt;
 /// The connect scan, exact to the port.
 mod scan;
 
+/// Packets built, parsed, cut and changed; tshark as the judge.
+mod packets;
+
 /// The shipped scripts.
 mod scripts;
 
