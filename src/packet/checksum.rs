@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071), what it covers beside the packet (RFC 9293, RFC 8200), and CRC32c (RFC 9260).
+//! The Internet checksum (RFC 1071), what it covers beside the packet (RFC 9293, RFC 8200), and `CRC32c` (RFC 9260).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

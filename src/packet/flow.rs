@@ -39,23 +39,22 @@ impl FlowKey {
     /// Allocates nothing, trusts nothing: neither checksums nor addresses of ours are looked at.
     pub fn of_reply(link: LinkType, bytes: &[u8]) -> Option<FlowKey> {
         let ip = Ip::read(network(link, bytes)?)?;
-        let query = |id| Some(FlowKey::without_ports(&ip, ip.source).at(0, id));
         match (ip.protocol, ip.rest) {
             (TCP | UDP | SCTP, rest) => {
                 let (source, destination) = ports(rest)?;
                 Some(FlowKey::without_ports(&ip, ip.source).at(source, destination))
             }
-            (ICMP, [0 | 14 | 16 | 18, _, _, _, a, b, ..]) => query(u16::from_be_bytes([*a, *b])),
-            (ICMPV6, [129, _, _, _, a, b, ..]) => query(u16::from_be_bytes([*a, *b])),
+            (ICMP, [0 | 14 | 16 | 18, _, _, _, a, b, ..]) | (ICMPV6, [129, _, _, _, a, b, ..]) => {
+                Some(FlowKey::without_ports(&ip, ip.source).at(0, u16::from_be_bytes([*a, *b])))
+            }
             (ICMP, [3 | 4 | 5 | 11 | 12, rest @ ..]) | (ICMPV6, [1..=4, rest @ ..]) => {
                 FlowKey::of_probe(rest.get(7..)?)
             }
-            (ICMP, [8 | 13 | 15 | 17, ..]) | (ICMPV6, [128 | NEIGHBOR_SOLICITATION, ..]) => None,
+            (ICMP, [8 | 13 | 15 | 17, ..]) | (ICMPV6, [128 | NEIGHBOR_SOLICITATION, ..]) | (ICMP | ICMPV6, []) => None,
             (ICMPV6, [NEIGHBOR_ADVERTISEMENT, rest @ ..]) => {
                 let target = rest.get(7..)?.first_chunk::<16>()?;
                 Some(FlowKey::without_ports(&ip, Ipv6Addr::from(*target).into()))
             }
-            (ICMP | ICMPV6, []) => None,
             _ => Some(FlowKey::without_ports(&ip, ip.source)),
         }
     }
@@ -209,20 +208,20 @@ mod tests {
         FlowKey::of_probe(&Packet::new(layers).to_bytes())
     }
 
-    fn key(protocol: u8, remote: impl Into<IpAddr>, remote_port: u16, local_port: u16) -> Option<FlowKey> {
-        Some(FlowKey { protocol, remote: remote.into(), remote_port, local_port })
+    fn key(protocol: u8, remote: impl Into<IpAddr>, remote_port: u16, local_port: u16) -> FlowKey {
+        FlowKey { protocol, remote: remote.into(), remote_port, local_port }
     }
 
     #[test]
     fn an_answer_has_the_key_of_its_probe() {
-        let expected = key(TCP, PEER, 80, 4444);
+        let expected = Some(key(TCP, PEER, 80, 4444));
         assert_eq!(probe([v4(US, PEER), tcp(4444, 80)]), expected);
         assert_eq!(reply([v4(PEER, US), tcp(80, 4444)]), expected);
         let echo = |kind| Layer::from(Icmpv4::new(kind, 0, Icmpv4Body::Echo { id: 77, sequence: 1 }));
-        assert_eq!(probe([v4(US, PEER), echo(8)]), key(ICMP, PEER, 0, 77));
-        assert_eq!(reply([v4(PEER, US), echo(0)]), key(ICMP, PEER, 0, 77));
+        assert_eq!(probe([v4(US, PEER), echo(8)]), Some(key(ICMP, PEER, 0, 77)));
+        assert_eq!(reply([v4(PEER, US), echo(0)]), Some(key(ICMP, PEER, 0, 77)));
         assert_eq!(reply([v4(PEER, US), echo(8)]), None);
-        assert_eq!(probe([v4(US, PEER)]), key(255, PEER, 0, 0));
+        assert_eq!(probe([v4(US, PEER)]), Some(key(255, PEER, 0, 0)));
     }
 
     #[test]
@@ -234,14 +233,17 @@ mod tests {
             bytes[2..4].fill(0);
             bytes.extend([11, 0, 0, 0, 0, 0, 0, 0]);
             bytes.extend(&whole[..cut]);
-            assert_eq!(FlowKey::of_reply(LinkType::Ip, &bytes), key(TCP, PEER, 80, 4444), "{cut}");
+            assert_eq!(FlowKey::of_reply(LinkType::Ip, &bytes), Some(key(TCP, PEER, 80, 4444)), "{cut}");
         }
         let ip = |source, destination| Layer::from(Ipv6 { source, destination, ..Ipv6::default() });
         let us = Ipv6Addr::LOCALHOST;
         let quoted = Packet::new([ip(us, PEER_6), Udp { source: 5, destination: 53, ..Udp::default() }.into()]);
         let body = Icmpv6Body::Other([0; 4]);
         let error = Icmpv6 { quoted: Some(Box::new(quoted)), ..Icmpv6::new(1, 4, body) };
-        assert_eq!(reply([ip("fd00::9".parse().expect("an address"), us), error.into()]), key(UDP, PEER_6, 53, 5));
+        assert_eq!(
+            reply([ip("fd00::9".parse().expect("an address"), us), error.into()]),
+            Some(key(UDP, PEER_6, 53, 5))
+        );
     }
 
     #[test]
@@ -251,8 +253,8 @@ mod tests {
             Layer::from(Icmpv6::new(kind, 0, Icmpv6Body::Neighbor { flags: 0, target: PEER_6, options: vec![] }))
         };
         let group = "ff02::1:ff00:2".parse().expect("an address");
-        assert_eq!(probe([ip(group), message(135)]), key(ICMPV6, PEER_6, 0, 0));
-        assert_eq!(reply([ip(Ipv6Addr::LOCALHOST), message(136)]), key(ICMPV6, PEER_6, 0, 0));
+        assert_eq!(probe([ip(group), message(135)]), Some(key(ICMPV6, PEER_6, 0, 0)));
+        assert_eq!(reply([ip(Ipv6Addr::LOCALHOST), message(136)]), Some(key(ICMPV6, PEER_6, 0, 0)));
         assert_eq!(reply([ip(Ipv6Addr::LOCALHOST), message(135)]), None);
     }
 
@@ -261,7 +263,7 @@ mod tests {
         let ethernet = || Layer::from(Ethernet { destination: MacAddr::BROADCAST, ..Ethernet::default() });
         let tag = || Layer::from(Vlan { id: 5, ..Vlan::default() });
         let of = |layers: Vec<Layer>| FlowKey::of_reply(LinkType::Ethernet, &Packet::new(layers).to_bytes());
-        let expected = key(TCP, PEER, 80, 4444);
+        let expected = Some(key(TCP, PEER, 80, 4444));
         assert_eq!(of(vec![ethernet(), v4(PEER, US), tcp(80, 4444)]), expected);
         assert_eq!(of(vec![ethernet(), tag(), tag(), v4(PEER, US), tcp(80, 4444)]), expected);
         assert_eq!(of([vec![ethernet()], vec![tag(); 9], vec![v4(PEER, US), tcp(80, 4444)]].concat()), None);
@@ -271,7 +273,7 @@ mod tests {
             |offset| extension(ExtensionBody::Fragment { reserved: 0, offset, reserved_bits: 0, more: true, id: 1 });
         let ip = || Layer::from(Ipv6 { source: PEER_6, ..Ipv6::default() });
         let options = || extension(ExtensionBody::Destination(vec![]));
-        assert_eq!(reply([ip(), options(), fragment(0), tcp(80, 4444)]), key(TCP, PEER_6, 80, 4444));
+        assert_eq!(reply([ip(), options(), fragment(0), tcp(80, 4444)]), Some(key(TCP, PEER_6, 80, 4444)));
         assert_eq!(reply([ip(), fragment(1), tcp(80, 4444)]), None);
         assert_eq!(reply([vec![ip()], vec![options(); 99], vec![tcp(80, 4444)]].concat()), None);
         let later = Ipv4 { fragment_offset: 1, source: PEER.into(), ..Ipv4::default() };

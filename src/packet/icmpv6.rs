@@ -10,7 +10,7 @@ use super::parse;
 use super::reader::Reader;
 use super::{Packet, quote_bytes};
 
-/// An ICMPv6 message. Data of echoes and whatever else follows is the next layer.
+/// An `ICMPv6` message. Data of echoes and whatever else follows is the next layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Icmpv6 {
     /// 1 unreachable, 2 too big, 3 time exceeded, 128 echo, 129 echo reply, 135 neighbour solicitation, …
@@ -25,7 +25,7 @@ pub struct Icmpv6 {
     pub quoted: Option<Box<Packet>>,
 }
 
-/// What an ICMPv6 message says.
+/// What an `ICMPv6` message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Icmpv6Body {
     /// Echo (128) and echo reply (129).

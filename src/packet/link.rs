@@ -61,7 +61,7 @@ impl Vlan {
         Ok((tag, SingleVlanHeader::LEN))
     }
 
-    pub(super) fn write(&self, next: Option<u16>) -> Vec<u8> {
+    pub(super) fn write(self, next: Option<u16>) -> Vec<u8> {
         let header = SingleVlanHeader {
             pcp: VlanPcp::try_new(self.priority & 7).unwrap_or_default(),
             drop_eligible_indicator: self.drop_eligible,

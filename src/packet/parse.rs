@@ -135,12 +135,11 @@ impl Walk<'_> {
                 Ok((frame.into(), len, Next::EtherType(frame.ether_type.unwrap_or_default())))
             }
             Next::Ip if self.rest.first().is_some_and(|first| first >> 4 == 6) => self.ipv6(),
-            Next::Ip => self.ipv4(),
             Next::EtherType(VLAN | QINQ) => {
                 let (tag, len) = Vlan::parse(self.rest)?;
                 Ok((tag.into(), len, Next::EtherType(tag.ether_type.unwrap_or_default())))
             }
-            Next::EtherType(IPV4) | Next::Protocol(IPV4_IN_IP) => self.ipv4(),
+            Next::Ip | Next::EtherType(IPV4) | Next::Protocol(IPV4_IN_IP) => self.ipv4(),
             Next::EtherType(IPV6) | Next::Protocol(IPV6_IN_IP) => self.ipv6(),
             Next::EtherType(ARP) => {
                 let (message, len) = Arp::parse(self.rest)?;

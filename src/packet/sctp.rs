@@ -22,7 +22,7 @@ pub struct Sctp {
     pub destination: u16,
     /// Verification tag.
     pub tag: u32,
-    /// CRC32c as the four bytes on the wire, first byte highest.
+    /// `CRC32c` as the four bytes on the wire, first byte highest.
     pub checksum: Option<u32>,
     /// Everything else.
     pub chunks: Vec<Chunk>,

@@ -44,7 +44,7 @@ fn syn() -> Tcp {
 }
 
 fn dgram() -> Udp {
-    Udp { source: 5353, destination: 40000, ..Udp::default() }
+    Udp { source: 40001, destination: 40000, ..Udp::default() }
 }
 
 fn data(text: &str) -> Layer {
