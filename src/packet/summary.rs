@@ -334,3 +334,35 @@ fn write_extension(extension: &Extension, out: &mut String) -> fmt::Result {
         ExtensionBody::Other { kind, .. } => write!(out, " ext-{kind}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::LinkType;
+    use crate::packet::{Ipv4, Layer, Packet, Tcp, TcpOption, Vlan};
+
+    fn syn() -> [Layer; 2] {
+        let ip = Ipv4 { source: [10, 0, 0, 1].into(), destination: [10, 0, 0, 2].into(), id: 1, ..Ipv4::default() };
+        let options = vec![TcpOption::Mss(1460)];
+        let segment =
+            Tcp { source: 4444, destination: 80, sequence: 1, flags: Tcp::SYN, window: 1024, ..Tcp::default() };
+        [ip.into(), Tcp { options, ..segment }.into()]
+    }
+
+    #[test]
+    fn one_line_for_a_packet() {
+        let line = "TCP 10.0.0.1:4444 > 10.0.0.2:80 S seq=1 win=1024 <mss 1460> ttl=64 id=1 len=44";
+        assert_eq!(Packet::new(syn()).summary(), line);
+        let tag = Layer::from(Vlan { id: 7, ..Vlan::default() });
+        let padded = [vec![tag], syn().to_vec(), vec![Layer::Trailer(vec![0; 9])]].concat();
+        assert_eq!(Packet::new(padded).summary(), format!("vlan 7 {line}"));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        let cut = |bytes: usize| Packet::parse(LinkType::Ip, &Packet::new(syn()).to_bytes()[..bytes]).summary();
+        assert_eq!(cut(28), "TCP 10.0.0.1:4444 > 10.0.0.2:80 seq=1 ttl=64 id=1 len=44");
+        assert_eq!(cut(22), "IP 10.0.0.1 > 10.0.0.2 ttl=64 id=1 proto=6 len=44 [TCP header cut short, 2 bytes]");
+        assert_eq!(cut(3), "no IP [IPv4 header cut short, 3 bytes]");
+        assert_eq!(cut(0), "no IP");
+    }
+}
