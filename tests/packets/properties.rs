@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use sonde::model::LinkType;
 use sonde::packet::{
     Extension, ExtensionBody, Icmpv4, Icmpv4Body, Icmpv6, Icmpv6Body, Ipv4, Ipv4Option, Ipv6, Ipv6Option, Layer,
@@ -216,6 +217,8 @@ fn packet() -> impl Strategy<Value = Packet> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(42), failure_persistence: None, ..Default::default() })]
+
     #[test]
     fn parsing_undoes_building(packet in packet()) {
         let bytes = packet.to_bytes();
