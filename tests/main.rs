@@ -22,6 +22,9 @@ mod interrupt;
 /// The connect scan, exact to the port.
 mod scan;
 
+/// Packets built, parsed, cut and changed; tshark as the judge.
+mod packets;
+
 /// The shipped scripts.
 mod scripts;
 

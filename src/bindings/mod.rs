@@ -13,6 +13,7 @@ pub mod located;
 pub mod locks;
 pub mod net;
 pub mod output;
+pub mod packet;
 pub mod pure;
 pub mod reach;
 pub mod reference;
@@ -29,6 +30,7 @@ pub fn library_arguments() -> Vec<crate::script::arguments::LibraryArgument> {
 /// Registers every native and type scripts can use.
 pub fn register(engine: &mut rhai::Engine) {
     pure::register(engine);
+    packet::register(engine);
     host::register(engine);
     net::register(engine);
     tls::register(engine);

@@ -229,10 +229,16 @@ impl Call {
             "index$get$" | "index$set$" => format!("{receiver}[…]"),
             name => match name.strip_prefix("get$").or(name.strip_prefix("set$")) {
                 Some(property) => format!("{receiver}.{property}"),
+                None if self.is_operator() => format!("{receiver} {name} …"),
                 None if self.global => format!("{receiver}.{name}"),
                 None => format!("{}::{name}", self.module),
             },
         }
+    }
+
+    /// Written between its two operands.
+    fn is_operator(&self) -> bool {
+        self.global && self.params.len() == 2 && self.name.chars().all(|c| c.is_ascii_punctuation() && c != '_')
     }
 
     fn signature(&self) -> String {
@@ -247,6 +253,7 @@ impl Call {
             ("index$set$", [_, key, value]) => format!("{receiver}[{key}] = {value}"),
             (name, [_]) if name.starts_with("get$") => format!("{receiver}.{}{returns}", &name[4..]),
             (name, [_, value]) if name.starts_with("set$") => format!("{receiver}.{} = {value}", &name[4..]),
+            (name, [_, right]) if self.is_operator() => format!("{receiver} {name} {right}{returns}"),
             (name, [_, rest @ ..]) if self.global => format!("{receiver}.{name}({}){returns}", rest.join(", ")),
             (name, all) => format!("{}::{name}({}){returns}", self.module, all.join(", ")),
         }
@@ -362,6 +369,7 @@ mod tests {
             "port.set_state(state: string)",
             "response.header(name: string) -> any",
             "worker::sleep(time: float|int)",
+            "packet / inner: Packet -> Packet",
         ] {
             assert!(all.contains(&expected), "{expected} is not among {all:#?}");
         }
