@@ -25,7 +25,11 @@ pub enum NetErrorKind {
     Denied,
     /// A budget of the script is used up.
     Budget,
-    /// This machine refused: address in use, no descriptors, no permission.
+    /// The packet is larger than the link carries.
+    TooLarge,
+    /// It takes a privilege this process lacks.
+    Privilege,
+    /// This machine refused: address in use, no descriptors, interface gone.
     Local,
 }
 
@@ -43,13 +47,16 @@ impl NetErrorKind {
             NetErrorKind::Protocol => "protocol",
             NetErrorKind::Denied => "denied",
             NetErrorKind::Budget => "budget",
+            NetErrorKind::TooLarge => "too-large",
+            NetErrorKind::Privilege => "privilege",
             NetErrorKind::Local => "local",
         }
     }
 
     /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
     pub fn is_peer(self) -> bool {
-        !matches!(self, NetErrorKind::Denied | NetErrorKind::Budget | NetErrorKind::Local)
+        use NetErrorKind::{Budget, Denied, Local, Privilege, TooLarge};
+        !matches!(self, Denied | Budget | TooLarge | Privilege | Local)
     }
 }
 
