@@ -4,6 +4,7 @@ mod embedded;
 mod inputs;
 mod interrupt;
 mod outputs;
+mod privileges;
 mod script_help;
 mod scripts;
 mod session;

@@ -41,7 +41,12 @@
 //!
 //! Everything outside comes through one bundle, [`net::Network`]: a clock, randomness, a [`net::Transport`], and
 //! [`net::Names`]. The scan uses it as it is; scripts get it through [`net::broker::Broker`], which checks what they
-//! declared, fences them to their host, counts and traces. Raw packets and captures do not exist yet.
+//! declared, fences them to their host, counts and traces.
+//!
+//! # The way of a packet
+//!
+//! Out: [`net::packets::Packets::send`] finds route and neighbour of each and puts it into one queue, which is emptied once a
+//! turn of the loop ([`net::live::LivePackets`]).
 //!
 //! # The way of a result
 //!

@@ -15,7 +15,7 @@ use sonde::model::{
 };
 use sonde::net::Network;
 use sonde::net::broker::{Broker, Governor};
-use sonde::net::live::LiveTransport;
+use sonde::net::live::{LivePackets, LiveTransport, Privileges};
 use sonde::net::resolver::{Hosts, Resolver, ResolverConfig};
 use sonde::net::slots::{SlotLimits, Slots};
 use sonde::net::warm::WarmStreams;
@@ -97,7 +97,9 @@ fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
     let hosts = Hosts::parse("127.0.0.1 localhost\n");
     let config = ResolverConfig { hosts, ..ResolverConfig::default() };
     let names = Rc::new(Resolver::new(config, Rc::clone(&transport) as Rc<_>, clock.clone(), random.clone()));
-    let network = Network { clock, random, transport: Rc::clone(&transport) as Rc<_>, names };
+    let packets = LivePackets::new(clock.clone(), random.derive("packets"), runtime.spawner(), Privileges::new(true));
+    let packets = Rc::new(packets);
+    let network = Network { clock, random, transport: Rc::clone(&transport) as Rc<_>, names, packets };
     runtime.run(async {
         let ports = loopback::start(&runtime, &*transport).await;
         let script = Rc::new(Script::load(engine, "example", "example.rhai", &source(code, ports))?);
@@ -162,6 +164,7 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
         cache: Cache::default(),
         totals: Rc::new(RefCell::new(Totals::default())),
         faults: Cell::new(0),
+        without_packets: None,
     }
 }
 

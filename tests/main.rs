@@ -19,6 +19,9 @@ mod hostile;
 /// Runs that end early.
 mod interrupt;
 
+/// With and without the right to send packets.
+mod privileges;
+
 /// The connect scan, exact to the port.
 mod scan;
 

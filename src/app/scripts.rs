@@ -6,8 +6,11 @@ use std::rc::Rc;
 
 use super::{complain, embedded, inputs};
 use crate::bindings;
-use crate::cli::ScriptSettings;
+use crate::bindings::launch::needs_packets;
+use crate::cli::{ScriptSettings, Settings};
 use crate::error::Error;
+use crate::model::NetError;
+use crate::net::packets::Packets;
 use crate::script::arguments::LibraryArgument;
 use crate::script::catalogue::{self, Catalogue, CatalogueError};
 use crate::script::engine::Texts;
@@ -75,6 +78,27 @@ pub struct Chosen {
     pub arguments: Arguments,
     /// Arguments libraries read.
     pub library_arguments: Vec<LibraryArgument>,
+}
+
+/// Why the chosen scripts that need packets cannot run, told to the user in one line; none if there are no such scripts or
+/// packets are possible. With `--privileged`, packets that are not possible end the run before it begins.
+pub fn without_packets(settings: &Settings, chosen: &Chosen, packets: &dyn Packets) -> Result<Option<NetError>, Error> {
+    const REMEDY: &str = "run as root, or give the program the capability once: setcap cap_net_raw+p";
+    let needy = chosen.selected.iter().filter(|one| needs_packets(one.script.header.capabilities));
+    let needy: Vec<&str> = needy.map(|one| one.script.id.as_str()).collect();
+    if needy.is_empty() && !settings.privileges.required {
+        return Ok(None);
+    }
+    match packets.permitted() {
+        Ok(()) => Ok(None),
+        Err(error) if settings.privileges.required => {
+            Err(Error::Privilege(format!("--privileged: packets are not possible: {}; {REMEDY}", error.detail)))
+        }
+        Err(error) => {
+            complain(&format!("packets are not possible ({}); skipped: {}; {REMEDY}", error.detail, needy.join(", ")));
+            Ok(Some(error))
+        }
+    }
 }
 
 /// Selects scripts and checks their arguments.

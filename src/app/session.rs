@@ -9,16 +9,18 @@ use std::task::Poll;
 use super::interrupt::Interrupt;
 use super::outputs::{self, Sink};
 use super::scripts::{self, Chosen, Engine};
-use super::{complain, inputs};
+use super::{complain, inputs, privileges};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
 use crate::cli::{ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
-use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
+use crate::model::{
+    Ending, Event, NetError, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals,
+};
 use crate::net::Network;
 use crate::net::broker::{Broker, Governor, TraceSink};
-use crate::net::live::{LiveTransport, names, raise_descriptor_limit};
+use crate::net::live::{LivePackets, LiveTransport, Privileges, names, raise_descriptor_limit};
 use crate::net::resolver::Resolver;
 use crate::net::slots::{SlotLimits, Slots};
 use crate::report;
@@ -41,6 +43,7 @@ const PROBES_PER_HOST: usize = 512;
 
 /// Runs a scan as `settings` say.
 pub fn run(settings: Settings) -> Result<ExitCode, Error> {
+    privileges::settle(settings.privileges)?;
     settings.notes.iter().for_each(|note| complain(note));
     let specs = inputs::specs(&settings.targets)?;
     let (mut exclude, excluded_names) = inputs::exclude(&settings.targets)?;
@@ -52,9 +55,10 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
 
     let runtime = Runtime::live();
     let network = network(&settings, &runtime);
+    let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
     runtime.run(inputs::resolve_excluded(&mut exclude, excluded_names, &*network.names))?;
     let targets = inputs::targets(specs, exclude).unique(true);
-    let session = Session::new(settings, network, &runtime, &engine, chosen, ports, sink);
+    let session = Session::new(settings, network, &runtime, &engine, (chosen, without_packets), ports, sink);
     Ok(runtime.run(session.run(targets, &interrupt)))
 }
 
@@ -70,7 +74,9 @@ fn network(settings: &Settings, runtime: &Runtime) -> Network {
     }
     let lookups = Rc::new(LiveTransport::new(clock.clone(), RESOLVER_SOCKETS, settings.scan.connect_timeout));
     let names = Rc::new(Resolver::new(config, lookups, clock.clone(), random.clone()));
-    Network { clock, random, transport, names }
+    let privileges = Privileges::new(!settings.privileges.forbidden);
+    let packets = LivePackets::new(clock.clone(), random.derive("packets"), runtime.spawner(), privileges);
+    Network { clock, random, transport, names, packets: Rc::new(packets) }
 }
 
 /// Everything a run holds while it lasts.
@@ -91,12 +97,13 @@ impl Session {
         network: Network,
         runtime: &Runtime,
         engine: &Engine,
-        chosen: Chosen,
+        (chosen, without_packets): (Chosen, Option<NetError>),
         ports: Rc<[u16]>,
         sink: Sink,
     ) -> Session {
         let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
-        let launcher = Rc::new(launcher(&settings, &network, engine, chosen, governor.clone()));
+        let launcher = Launcher { without_packets, ..launcher(&settings, &network, engine, chosen, governor.clone()) };
+        let launcher = Rc::new(launcher);
         let plan = plan(&settings, &network, runtime, governor, &launcher, &ports);
         let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
         let out = sink.clone();
@@ -260,6 +267,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         cache: Cache::default(),
         totals: Rc::new(RefCell::default()),
         faults: Cell::new(0),
+        without_packets: None,
     }
 }
 

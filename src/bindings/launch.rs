@@ -7,13 +7,17 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use rhai::Dynamic;
 
 use super::host::HostValue;
 use super::http::Cache;
 use super::reach::Reach;
-use crate::model::{FailureKind, Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
+use crate::model::{
+    Capabilities, Capability, Failure, FailureKind, Host, Limits, NetError, RuleKind, ScriptOutcome, ScriptResult,
+    Timestamp, Totals, Usage, Value,
+};
 use crate::net::broker::{Broker, Warrant};
 use crate::net::warm::WarmStreams;
 use crate::runtime::Threads;
@@ -42,6 +46,13 @@ pub struct Launcher {
     pub totals: Rc<RefCell<Totals>>,
     /// Instances that failed through no fault of a peer.
     pub faults: Cell<u64>,
+    /// Why scripts that need packets are skipped, if they are.
+    pub without_packets: Option<NetError>,
+}
+
+/// Whether a script that declares this can do nothing without packets.
+pub fn needs_packets(capabilities: Capabilities) -> bool {
+    capabilities.has(Capability::Raw) || capabilities.has(Capability::Capture)
 }
 
 /// One instance to start: the script, and the port it is for.
@@ -128,6 +139,10 @@ impl Launcher {
                 if !self.is_ready(&plan.candidate.script.id, &unfinished) {
                     return true;
                 }
+                if let Some(skipped) = self.skipped(plan) {
+                    inbox.sink(*index)(skipped);
+                    return false;
+                }
                 let (job, reach) = self.job(plan, host);
                 let deliver = inbox.sink(*index);
                 let sink = Box::new(move |result| {
@@ -153,6 +168,30 @@ impl Launcher {
         std::mem::forget(guard);
         results.sort_by_key(|(index, _)| *index);
         results
+    }
+
+    /// The record of an instance that cannot run on this machine; it is not even created.
+    fn skipped(&self, plan: &Plan) -> Option<ScriptResult> {
+        let script = &plan.candidate.script;
+        let error = self.without_packets.as_ref().filter(|_| needs_packets(script.header.capabilities))?;
+        let failure = Failure {
+            kind: FailureKind::Denied,
+            class: error.kind.name().to_owned(),
+            message: format!("packets are not possible: {}", error.detail),
+            position: None,
+            diagnostic: String::new(),
+        };
+        Some(ScriptResult {
+            id: script.id.clone(),
+            rule: plan.rule,
+            outcome: ScriptOutcome::Skipped,
+            started: self.broker.clock().now(),
+            duration: Duration::ZERO,
+            sent: 0,
+            received: 0,
+            output: Value::Unit,
+            failure: Some(failure),
+        })
     }
 
     fn is_ready(&self, id: &str, unfinished: &BTreeMap<&str, usize>) -> bool {

@@ -166,6 +166,9 @@ pub struct Flags {
     /// bytes sent and received
     #[argh(option, arg_name = "size")]
     pub script_max_bytes: Option<String>,
+    /// packets sent
+    #[argh(option, arg_name = "n")]
+    pub script_max_packets: Option<String>,
     /// sockets open at once
     #[argh(option, arg_name = "n")]
     pub script_max_sockets: Option<String>,
@@ -218,12 +221,15 @@ pub struct Flags {
     /// accepted without effect: no keys are read
     #[argh(switch)]
     pub noninteractive: bool,
-    /// accepted without effect
+    /// stop at once if packets are not possible
     #[argh(switch)]
     pub privileged: bool,
-    /// accepted without effect
+    /// never try for packets
     #[argh(switch)]
     pub unprivileged: bool,
+    /// stay root when started by sudo
+    #[argh(switch)]
+    pub keep_root: bool,
     /// version and nothing else (-V)
     #[argh(switch)]
     pub version: bool,

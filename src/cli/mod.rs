@@ -26,8 +26,8 @@ use std::path::PathBuf;
 use argh::FromArgs;
 
 pub use settings::{
-    Color, Destination, Family, Format, NameSettings, PortSettings, ReportSettings, ScanSettings, ScriptSettings,
-    Settings, Source, TargetSettings,
+    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScanSettings,
+    ScriptSettings, Settings, Source, TargetSettings,
 };
 pub use usage::UsageError;
 

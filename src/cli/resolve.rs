@@ -8,8 +8,8 @@ use crate::model::Limits;
 use super::flags::Flags;
 use super::normalise::{Role, Word};
 use super::settings::{
-    Color, Destination, Family, Format, NameSettings, PortSettings, ReportSettings, ScanSettings, ScriptSettings,
-    Settings, Source, TargetSettings,
+    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScanSettings,
+    ScriptSettings, Settings, Source, TargetSettings,
 };
 use super::spelling::canonical;
 use super::timing::{self, Template};
@@ -42,6 +42,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         ports: ports(&typed, flags)?,
         names: names(&typed, flags)?,
         scan: scan(&typed, flags, &template)?,
+        privileges: privileges(&typed, flags)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
         allow_incomplete: flags.allow_incomplete,
         notes: notes(&typed, flags, &scripts, &report)?,
@@ -268,6 +269,11 @@ fn scripts(typed: &Typed, flags: &Flags, template: &Template) -> Result<ScriptSe
     })
 }
 
+fn privileges(typed: &Typed, flags: &Flags) -> Result<PrivilegeSettings, UsageError> {
+    typed.not_both(("--privileged", flags.privileged), ("--unprivileged", flags.unprivileged))?;
+    Ok(PrivilegeSettings { forbidden: flags.unprivileged, required: flags.privileged, keep_root: flags.keep_root })
+}
+
 fn limits(typed: &Typed, flags: &Flags, template: &Template) -> Result<Limits, UsageError> {
     let usual = Limits::default();
     let size = |long, text: &Option<String>| typed.value(long, text.as_ref(), values::size);
@@ -288,6 +294,9 @@ fn limits(typed: &Typed, flags: &Flags, template: &Template) -> Result<Limits, U
         memory: in_memory("--script-max-memory", &flags.script_max_memory)?.unwrap_or(usual.memory),
         output: in_memory("--script-max-output", &flags.script_max_output)?.unwrap_or(usual.output),
         bytes: size("--script-max-bytes", &flags.script_max_bytes)?.unwrap_or(usual.bytes),
+        packets: typed
+            .value("--script-max-packets", flags.script_max_packets.as_ref(), values::count)?
+            .unwrap_or(usual.packets),
         sockets: typed
             .value("--script-max-sockets", flags.script_max_sockets.as_ref(), values::positive)?
             .unwrap_or(usual.sockets),
@@ -387,10 +396,6 @@ fn notes(
     if least.or(most).is_some() {
         let long = if least.is_some() { "--min-hostgroup" } else { "--max-hostgroup" };
         notes.push(format!("{} has no effect: hosts are not grouped, each moves on by itself", typed.spelled(long)));
-    }
-    if flags.privileged {
-        let spelled = typed.spelled("--privileged");
-        notes.push(format!("{spelled} has no effect: the connect scan needs no privileges"));
     }
     if flags.script_updatedb {
         notes.push(UPDATEDB.to_owned());

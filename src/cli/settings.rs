@@ -19,6 +19,8 @@ pub struct Settings {
     pub names: NameSettings,
     /// How to scan.
     pub scan: ScanSettings,
+    /// What may be tried for packets.
+    pub privileges: PrivilegeSettings,
     /// Which scripts, and what they may use up.
     pub scripts: ScriptSettings,
     /// What to write, and where.
@@ -125,6 +127,17 @@ pub struct ScanSettings {
     pub scan_delay: Duration,
     /// Treat every target as up.
     pub skip_discovery: bool,
+}
+
+/// What may be tried for packets, and who to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PrivilegeSettings {
+    /// Never try for packets (`--unprivileged`); not together with `required`.
+    pub forbidden: bool,
+    /// Stop at once if packets are not possible (`--privileged`).
+    pub required: bool,
+    /// Stay root when started by sudo (`--keep-root`).
+    pub keep_root: bool,
 }
 
 /// Which scripts, and what they may use up.

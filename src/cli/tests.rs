@@ -64,6 +64,7 @@ fn usual() -> Settings {
             scan_delay: Duration::ZERO,
             skip_discovery: false,
         },
+        privileges: PrivilegeSettings::default(),
         scripts: ScriptSettings {
             select: Vec::new(),
             args: Vec::new(),
@@ -94,7 +95,7 @@ type Change = fn(&mut Settings);
 fn options_change_what_they_say_and_nothing_else() {
     let cases: &[(&str, Change)] = &[
         ("host", |_| ()),
-        ("-sT host --noninteractive --unprivileged", |_| ()),
+        ("-sT host --noninteractive", |_| ()),
         ("host 192.0.2.0/28 -iL a -iL -", |s| {
             s.targets.specs.push("192.0.2.0/28".to_owned());
             s.targets.list_files = vec![Source::File("a".into()), Source::Stdin];
@@ -152,6 +153,12 @@ fn options_change_what_they_say_and_nothing_else() {
             s.scripts.limits.operations = 5_000_000;
             s.scripts.limits.memory = 1 << 20;
             s.scripts.limits.output = 2_048;
+        }),
+        ("--unprivileged host", |s| s.privileges.forbidden = true),
+        ("--privileged --keep-root --script-max-packets 2k host", |s| {
+            s.privileges.required = true;
+            s.privileges.keep_root = true;
+            s.scripts.limits.packets = 2_000;
         }),
         (
             "--script-max-bytes 3g --script-max-sockets 4 --script-operation-timeout 2 --max-script-instances 7 host",
@@ -255,7 +262,6 @@ fn accepted_options_without_effect_are_remarked_on_once() {
             "--max_hostgroup 8 host",
             vec!["--max_hostgroup has no effect: hosts are not grouped, each moves on by itself"],
         ),
-        ("--privileged host", vec!["--privileged has no effect: the connect scan needs no privileges"]),
         ("--script-updatedb host", vec!["--script-updatedb is not needed: scripts are read anew at every start"]),
         (
             "--script-args a=1 --script-trace host",

@@ -25,7 +25,11 @@ pub enum NetErrorKind {
     Denied,
     /// A budget of the script is used up, or what it waits for will never come.
     Budget(Spent),
-    /// This machine refused: address in use, no descriptors, no permission.
+    /// The packet is larger than the link carries.
+    TooLarge,
+    /// It takes a privilege this process lacks.
+    Privilege,
+    /// This machine refused: address in use, no descriptors, interface gone.
     Local,
 }
 
@@ -34,6 +38,8 @@ pub enum NetErrorKind {
 pub enum Spent {
     /// Bytes sent and received.
     Bytes,
+    /// Packets sent raw.
+    Packets,
     /// Sockets open at once.
     Sockets,
     /// Slots for sockets: all who hold some wait for more.
@@ -45,6 +51,7 @@ impl Spent {
     pub fn name(self) -> &'static str {
         match self {
             Spent::Bytes => "bytes",
+            Spent::Packets => "packets",
             Spent::Sockets => "sockets",
             Spent::Slots => "slots",
         }
@@ -65,13 +72,16 @@ impl NetErrorKind {
             NetErrorKind::Protocol => "protocol",
             NetErrorKind::Denied => "denied",
             NetErrorKind::Budget(_) => "budget",
+            NetErrorKind::TooLarge => "too-large",
+            NetErrorKind::Privilege => "privilege",
             NetErrorKind::Local => "local",
         }
     }
 
     /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
     pub fn is_peer(self) -> bool {
-        !matches!(self, NetErrorKind::Denied | NetErrorKind::Budget(_) | NetErrorKind::Local)
+        use NetErrorKind::{Budget, Denied, Local, Privilege, TooLarge};
+        !matches!(self, Denied | Budget(_) | TooLarge | Privilege | Local)
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Limits {
     pub output: usize,
     /// Bytes sent and received.
     pub bytes: u64,
+    /// Packets sent raw.
+    pub packets: u64,
     /// Sockets open at once.
     pub sockets: u32,
     /// Time one network operation may take unless the script sets another.
@@ -29,6 +31,7 @@ impl Default for Limits {
             memory: 64 << 20,
             output: 1 << 20,
             bytes: 64 << 20,
+            packets: 1_000_000,
             sockets: 64,
             operation_timeout: Duration::from_secs(10),
         }

@@ -12,6 +12,8 @@ pub struct Usage {
     pub sent: Cell<u64>,
     /// Bytes received.
     pub received: Cell<u64>,
+    /// Packets sent raw.
+    pub packets: Cell<u64>,
     /// Sockets open now.
     pub sockets: Cell<u32>,
     /// Time spent waiting for a socket slot, up to now.

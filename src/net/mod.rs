@@ -4,6 +4,7 @@
 //! socket, looks up a name, reads a clock or draws a random number in any other way. Knows no scripts and no stages.
 
 pub mod broker;
+mod flight;
 pub mod live;
 #[cfg(test)]
 mod loopback;
@@ -41,6 +42,8 @@ pub struct Network {
     pub transport: Rc<dyn Transport>,
     /// Name lookup.
     pub names: Rc<dyn Names>,
+    /// Packets.
+    pub packets: Rc<dyn packets::Packets>,
 }
 
 /// How a stream is opened.

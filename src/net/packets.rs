@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::NetFuture;
-use crate::model::{Interface, Protocol, Route, Timestamp};
+use crate::model::{Interface, NetError, Protocol, Route, Timestamp};
 
 /// One packet on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +31,116 @@ pub trait ReservedPort {
     fn port(&self) -> u16;
 }
 
+/// What became of a packet: when the kernel took it, or why it did not.
+pub type Sent = Result<Timestamp, NetError>;
+
 /// Sends and captures packets, and knows the ways they take.
 pub trait Packets {
+    /// Whether packets are possible at all; a `privilege` error if not. Tried for, not guessed.
+    fn permitted(&self) -> Result<(), NetError>;
+
     /// The interfaces of this machine, in the kernel's order.
     fn interfaces(&self) -> NetFuture<Vec<Rc<Interface>>>;
 
     /// The way to `to`; unreachable when there is none. `interface` decides for link-local and multicast addresses.
     fn route(&self, to: IpAddr, interface: Option<u32>) -> NetFuture<Route>;
 
-    /// Sends `packets` in order and returns when the kernel took each. Waits for neighbours and for room, blocks nothing.
-    fn send(&self, packets: Vec<Outgoing>) -> NetFuture<Vec<Timestamp>>;
+    /// Sends `packets` and says what became of each, in their order, once the kernel took or refused all of them. An error
+    /// of the whole means that none was sent. Packets to the same next hop go out in order; one that waits for its
+    /// neighbour does not hold up those to others. Waits for neighbours and for room, blocks nothing; dropped, what is not
+    /// sent yet is not sent.
+    fn send(&self, packets: Vec<Outgoing>) -> NetFuture<Vec<Sent>>;
 
     /// Reserves a local port of `local` for raw TCP, UDP or SCTP probes.
     fn reserve(&self, protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>>;
+}
+
+/// Where an IP packet says it goes; none if it is too short to be one.
+pub fn destination(packet: &[u8]) -> Option<IpAddr> {
+    match packet.first()? >> 4 {
+        4 if packet.len() >= 20 => Some(IpAddr::from(*packet.get(16..)?.first_chunk::<4>()?)),
+        6 if packet.len() >= 40 => Some(IpAddr::from(*packet.get(24..)?.first_chunk::<16>()?)),
+        _ => None,
+    }
+}
+
+/// Whether an IP packet names further hosts it shall pass through: by loose or strict source routing in IPv4 (RFC 791), by
+/// a routing header in IPv6 (RFC 8200). It then reaches hosts other than its destination.
+pub fn is_source_routed(packet: &[u8]) -> bool {
+    match packet.first().map(|first| (first >> 4, usize::from(first & 15) * 4)) {
+        Some((4, header)) => source_route_option(packet.get(20..header.min(packet.len())).unwrap_or_default()),
+        Some((6, _)) => routing_header(packet).unwrap_or(false),
+        _ => false,
+    }
+}
+
+fn source_route_option(mut options: &[u8]) -> bool {
+    const END: u8 = 0;
+    const NOTHING: u8 = 1;
+    const LOOSE: u8 = 131;
+    const STRICT: u8 = 137;
+    while let Some(kind) = options.first() {
+        let length = match *kind {
+            END => return false,
+            LOOSE | STRICT => return true,
+            NOTHING => 1,
+            _ => options.get(1).map_or(0, |length| usize::from(*length)).max(2),
+        };
+        options = options.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+fn routing_header(packet: &[u8]) -> Option<bool> {
+    let (mut next, mut at) = (*packet.get(6)?, 40);
+    while matches!(next, 0 | 43 | 60) {
+        if next == 43 {
+            return Some(true);
+        }
+        next = *packet.get(at)?;
+        at += 8 + usize::from(*packet.get(at + 1)?) * 8;
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_of_whole_headers_only() {
+        let mut v4 = vec![0; 20];
+        v4[0] = 0x45;
+        v4[16..].copy_from_slice(&[10, 0, 0, 9]);
+        assert_eq!(destination(&v4), Some([10, 0, 0, 9].into()));
+        assert_eq!(destination(&v4[..19]), None);
+        let mut v6 = vec![0; 40];
+        v6[0] = 0x60;
+        v6[39] = 1;
+        assert_eq!(destination(&v6), Some(std::net::Ipv6Addr::LOCALHOST.into()));
+        assert_eq!(destination(&v6[..39]), None);
+        assert_eq!(destination(&[]), None);
+        assert_eq!(destination(&[0x75; 60]), None);
+    }
+
+    #[test]
+    fn source_routes_are_seen_behind_other_options() {
+        let with = |options: &[u8]| {
+            let mut packet = vec![0; 20];
+            packet[0] = 0x40 | (5 + options.len() as u8 / 4);
+            packet.extend(options);
+            packet
+        };
+        assert!(is_source_routed(&with(&[1, 7, 3, 4, 131, 3, 4, 0])));
+        assert!(is_source_routed(&with(&[148, 4, 0, 0, 137, 3, 4, 0])));
+        assert!(!is_source_routed(&with(&[7, 3, 4, 0])));
+        assert!(!is_source_routed(&with(&[0, 131, 3, 4])), "after the end of the options");
+        assert!(!is_source_routed(&with(&[7, 0, 131, 4]).as_slice()[..20]));
+        let mut v6 = vec![0; 64];
+        v6[0] = 0x60;
+        v6[40] = 43;
+        assert!(is_source_routed(&v6));
+        v6[40] = 6;
+        assert!(!is_source_routed(&v6));
+    }
 }

@@ -142,9 +142,9 @@ fn thrown(
     // "limit": more than a native does in one call. Nobody else would tell the user that something was left undone.
     let (outcome, at_fault) = if kind == BUDGET || kind == "limit" {
         (ScriptOutcome::OverBudget, FailureKind::Limit)
-    } else if known(NetErrorKind::Denied) {
+    } else if known(NetErrorKind::Denied) || known(NetErrorKind::Privilege) {
         (ScriptOutcome::Failed, FailureKind::Denied)
-    } else if known(NetErrorKind::Local) {
+    } else if known(NetErrorKind::Local) || known(NetErrorKind::TooLarge) {
         (ScriptOutcome::Failed, FailureKind::Internal)
     } else {
         (ScriptOutcome::Failed, FailureKind::Peer)

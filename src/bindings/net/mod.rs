@@ -1,5 +1,6 @@
 //! The Rhai module `net`: streams, datagrams, listeners, names.
 
+mod links;
 mod listener;
 mod natives;
 mod socket;

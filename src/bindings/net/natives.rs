@@ -7,6 +7,7 @@ use rhai::{Array, Blob, INT, Map, Module};
 
 use super::Acceptor;
 use super::Socket;
+use super::links::{interface_map, route_map};
 use super::until;
 use crate::bindings::data::{Data, Wanted};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
@@ -513,5 +514,46 @@ mod natives {
         let reach = Reach::of(&call)?;
         let names = wait_net(async move { reach.broker.reverse(&reach.warrant, addr).await })?;
         Ok(names.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// The interfaces of this machine: `#{ index, name, kind, mac, mtu, up, addrs }` each. `kind` is `ethernet`,
+    /// `loopback`, `point-to-point` or `other`, `mac` is unit where links have no hardware addresses, `mtu` counts bytes,
+    /// `addrs` are `#{ ip, prefix }`, IPv4 first. One of the capabilities `raw`, `capture`, `broadcast`. Suspends.
+    ///
+    /// ```rhai
+    /// let lo = net::interfaces().filter(|one| one.kind == "loopback")[0];
+    /// assert_eq(lo.name, "lo");
+    /// assert(lo.up && lo.mtu >= 1500);
+    /// assert_eq(lo.addrs[0], #{ ip: "127.0.0.1", prefix: 8 });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn interfaces(call: NativeCallContext) -> Fallible<Array> {
+        let reach = Reach::of(&call)?;
+        let found = wait_net(async move { reach.broker.interfaces(&reach.warrant).await })?;
+        Ok(found.iter().map(|one| Dynamic::from_map(interface_map(one))).collect())
+    }
+
+    /// The way packets take to a host: `#{ interface, source, gateway }`. `interface` is as in `net::interfaces`, `source`
+    /// our address on the way, `gateway` who forwards them, unit when the host is on the link. One of the capabilities
+    /// `raw`, `capture`, `broadcast`. Errors: `unreachable`, `resolve`, `denied`. Suspends.
+    ///
+    /// ```rhai
+    /// let way = net::route(host);
+    /// assert_eq(way.interface.name, "lo");
+    /// assert_eq(way.source, host.ip);
+    /// assert_eq(way.gateway, ());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn route(call: NativeCallContext, host: AnyHost) -> Fallible<Map> {
+        let (reach, peer) = (Reach::of(&call)?, Peer::from_script("net::route", &host)?);
+        let way = wait_net(async move {
+            let addr = peer.resolve(&reach, 0).await?;
+            let scope = match addr {
+                SocketAddr::V6(addr) => Some(addr.scope_id()).filter(|scope| *scope != 0),
+                SocketAddr::V4(_) => None,
+            };
+            reach.broker.route(&reach.warrant, addr.ip(), scope).await
+        })?;
+        Ok(route_map(&way))
     }
 }

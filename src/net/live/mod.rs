@@ -3,15 +3,29 @@
 //! Every socket takes a slot first, so the process runs out of slots, where it waits, before it runs out of
 //! descriptors, where it would fail.
 
+#[cfg(test)]
+mod lab;
+mod link_address;
 pub mod names;
+mod neighbours;
+mod netlink;
+mod packets;
+pub mod privileges;
+mod recent;
+mod reserve;
+mod send;
 mod tcp;
 mod udp;
+mod ways;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_io::Async;
+
+pub use packets::LivePackets;
+pub use privileges::Privileges;
 
 use super::{ConnectOptions, Datagram, Listener, NetFuture, Stream, Transport};
 use crate::model::{NetError, NetErrorKind};

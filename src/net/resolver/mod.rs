@@ -7,7 +7,6 @@
 mod cache;
 mod client;
 pub mod config;
-mod flight;
 mod message;
 mod name;
 mod window;
@@ -23,10 +22,10 @@ pub use config::{Hosts, ResolverConfig, parse_servers};
 
 use self::cache::Cache;
 use self::client::Client;
-use self::flight::Flights;
 use self::message::{Answer, Data, Finding, Question, RecordKind};
 use self::name::DomainName;
 use crate::model::{NetError, NetErrorKind};
+use crate::net::flight::Flights;
 use crate::net::{Family, Names, NetFuture, Transport};
 use crate::runtime::{Clock, Random};
 

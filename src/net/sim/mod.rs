@@ -7,6 +7,7 @@
 mod duration;
 pub mod link;
 mod names;
+mod packets;
 pub mod scenario;
 mod stream;
 mod talk;
@@ -26,7 +27,8 @@ pub fn network(scenario: Scenario, clock: &Clock, random: &Random) -> (Network, 
     let world = Rc::new(World::new(scenario, clock.clone(), random));
     let transport = Rc::new(transport::SimTransport::new(Rc::clone(&world)));
     let names = Rc::new(names::SimNames(Rc::clone(&world)));
-    (Network { clock: clock.clone(), random: random.clone(), transport, names }, world)
+    let packets = Rc::new(packets::SimPackets::new(&world));
+    (Network { clock: clock.clone(), random: random.clone(), transport, names, packets }, world)
 }
 
 #[cfg(test)]

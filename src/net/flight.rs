@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Work in progress by key.
-pub(super) struct Flights<K, T>(Rc<RefCell<HashMap<K, Weak<Flight<T>>>>>);
+pub(in crate::net) struct Flights<K, T>(Rc<RefCell<HashMap<K, Weak<Flight<T>>>>>);
 
 struct Flight<T> {
     work: RefCell<Work<T>>,
@@ -74,7 +74,7 @@ impl<K: Clone + Eq + Hash, T: Clone> Flights<K, T> {
 }
 
 /// One who waits for a piece of work.
-pub(super) struct Joined<K: Eq + Hash, T> {
+pub(in crate::net) struct Joined<K: Eq + Hash, T> {
     flights: Rc<RefCell<HashMap<K, Weak<Flight<T>>>>>,
     key: K,
     flight: Rc<Flight<T>>,
