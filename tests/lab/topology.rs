@@ -61,7 +61,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// `count` hosts `a`, `b`, … on one bridge: 10.66.0.1 and fd66::1, 10.66.0.2, …, hardware addresses 02:4c:41:42:00:01, ….
+    /// `count` hosts `a`, `b`, … on one bridge: 10.66.0.1 and `fd66::1`, 10.66.0.2, …, hardware addresses 02:4c:41:42:00:01, ….
     /// None, said loudly, where it cannot be set up; so with all of these.
     pub fn flat(count: u8) -> Option<Lab> {
         built(Lab::try_flat(count))
@@ -69,7 +69,7 @@ impl Lab {
 
     /// `a` - `r1` - `r2` - `r3` - `z`. The second router tells nobody when it drops a packet whose time is over.
     ///
-    /// `a` is 10.67.1.2 and fd67:1::2, `z` 10.67.4.2 and fd67:4::2; the routers' sides towards `a` are 10.67.N.N.
+    /// `a` is 10.67.1.2 and `fd67:1::2`, `z` 10.67.4.2 and `fd67:4::2`; the routers' sides towards `a` are 10.67.N.N.
     pub fn path() -> Option<Lab> {
         built(Lab::try_path())
     }
