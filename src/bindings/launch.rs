@@ -13,6 +13,7 @@ use rhai::Dynamic;
 use super::host::HostValue;
 use super::http::Cache;
 use super::reach::Reach;
+use super::targets::Additions;
 use crate::model::{FailureKind, Host, Limits, RuleKind, ScriptOutcome, ScriptResult, Timestamp, Totals, Usage};
 use crate::net::broker::{Broker, Warrant};
 use crate::net::warm::WarmStreams;
@@ -38,6 +39,8 @@ pub struct Launcher {
     pub limits: Limits,
     /// Answers HTTP clients share.
     pub cache: Cache,
+    /// Targets scripts added.
+    pub additions: Additions,
     /// Endings, counted.
     pub totals: Rc<RefCell<Totals>>,
     /// Instances that failed through no fault of a peer.
@@ -201,6 +204,7 @@ impl Launcher {
             random: self.broker.random().derive(&format!("{} {subject}", script.id)),
             host: host.cloned(),
             cache: self.cache.clone(),
+            additions: self.additions.clone(),
             client: std::cell::OnceCell::new(),
             open: RefCell::default(),
         };
