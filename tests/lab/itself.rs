@@ -215,6 +215,19 @@ fn forwarded_ports_live_on_different_machines() {
     assert!(terminal.1 <= 4096 && web.1 > terminal.1, "windows {} and {}", web.1, terminal.1);
 }
 
+#[test]
+fn a_forwarded_port_can_be_far_away() {
+    let delay = Duration::from_millis(20);
+    let Some(lab) = Lab::nat_with_a_far_host(Weather { delay, ..Weather::default() }) else { return };
+    let _ports = [("x1", 80), ("x2", 22)].map(|(role, port)| lab.host(role).listen(port));
+    let began = Instant::now();
+    connect(lab.host("a"), "10.68.0.1", 22).expect("it is forwarded");
+    assert!(began.elapsed() >= 2 * delay);
+    let [there, back] = lab.relay().tallies();
+    assert!(there.taken >= 1 && back.taken >= 1, "{there:?} {back:?}");
+    connect(lab.host("a"), "10.68.0.1", 80).expect("it is forwarded");
+}
+
 /// An Ethernet frame with an ARP request (RFC 826) of 10.70.0.1 for 10.70.0.`last`, to any hardware address.
 fn arp_request(to: [u8; 6], from: [u8; 6], last: u8) -> Vec<u8> {
     let head = [&to[..], &from, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]].concat();

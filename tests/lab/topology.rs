@@ -92,7 +92,12 @@ impl Lab {
     /// `a` before one address, 10.68.0.1, whose ports live elsewhere: 80 on `x1` with a TTL of 128 and no timestamps, 22 on
     /// `x2`, which is as the kernel comes, 23 on `x3` with a TTL of 255, none of the newer options and a small window.
     pub fn nat() -> Option<Lab> {
-        built(Lab::try_nat())
+        built(Lab::try_nat(None))
+    }
+
+    /// The same with a wire of such weather before `x2`: what takes longer is another machine.
+    pub fn nat_with_a_far_host(weather: Weather) -> Option<Lab> {
+        built(Lab::try_nat(Some(weather)))
     }
 
     /// `a`, `b` and `c` on one wire by macvlan, which filters what a network card filters; `c` listens to everything.
@@ -259,7 +264,7 @@ impl Lab {
         Ok(lab)
     }
 
-    fn try_nat() -> Result<Lab, Unable> {
+    fn try_nat(far: Option<Weather>) -> Result<Lab, Unable> {
         let mut lab = Lab::new();
         lab.add("a", "10.68.0.2", "::1")?;
         lab.add("gate", "10.68.0.1", "::1")?;
@@ -274,18 +279,35 @@ impl Lab {
         for number in 1..=3 {
             let role = format!("x{number}");
             lab.add(&role, &format!("10.68.{number}.2"), "::1")?;
-            lab.host("gate").space.ip(&format!(
-                "link add x{number} type veth peer name e0 netns {}
-                 link set x{number} up
-                 addr add 10.68.{number}.1/24 dev x{number}",
-                lab.host(&role).space.name()
-            ))?;
+            let weather = far.filter(|_| number == 2);
+            if weather.is_some() {
+                lab.add_fabric("wire")?;
+                let wire = &lab.fabric[0];
+                wire.ip(&format!(
+                    "link add to-gate type veth peer name x{number} netns {}
+                     link set to-gate up
+                     link add to-{role} type veth peer name e0 netns {}
+                     link set to-{role} up",
+                    lab.host("gate").space.name(),
+                    lab.host(&role).space.name()
+                ))?;
+            } else {
+                let gate = &lab.host("gate").space;
+                gate.ip(&format!("link add x{number} type veth peer name e0 netns {}", lab.host(&role).space.name()))?;
+            }
+            let gate = &lab.host("gate").space;
+            gate.ip(&format!("link set x{number} up\naddr add 10.68.{number}.1/24 dev x{number}"))?;
             let small = if number == 3 { " advmss 536 window 4096" } else { "" };
             lab.host(&role).space.ip(&format!(
                 "link set e0 up
                  addr add 10.68.{number}.2/24 dev e0
                  route add default via 10.68.{number}.1{small}"
             ))?;
+            if let Some(weather) = weather {
+                only_whole_packets(&lab.host("gate").space, &format!("x{number}"))?;
+                only_whole_packets(&lab.host(&role).space, "e0")?;
+                lab.connect(["to-gate", &format!("to-{role}")], weather)?;
+            }
         }
         lab.host("x1").space.set(&[
             ("net/ipv4/ip_default_ttl", "128"),
@@ -356,18 +378,29 @@ impl Lab {
                  neigh replace 10.69.0.{other} lladdr 02:4c:41:42:00:0{other} nud permanent dev e0
                  neigh replace fd69::{other} lladdr 02:4c:41:42:00:0{other} nud permanent dev e0"
             ))?;
-            // The relay carries what is on the wire: whole checksums, and no segments larger than it.
-            space.run(&["ethtool", "-K", "e0", "tx", "off", "gso", "off", "gro", "off"])?;
+            only_whole_packets(space, "e0")?;
         }
-        let open = |role: &str| {
-            let index = lab.fabric[0].ask(&["-o", "link", "show", &format!("to-{role}")]);
-            let index = index.split(':').next().and_then(|number| number.trim().parse().ok());
-            let index = index.unwrap_or_else(|| panic!("ip shows no number of {role}"));
-            lab.fabric[0].inside(|| PacketSocket::open(index))
-        };
-        let unable = |error: std::io::Error| Unable(format!("no packet sockets: {error}"));
-        let ends = [open("a").map_err(unable)?, open("b").map_err(unable)?];
-        lab.relay = Some(Relay::start(ends, weather).map_err(unable)?);
+        lab.connect(["to-a", "to-b"], weather)?;
         Ok(lab)
     }
+
+    /// A relay between two interfaces of the fabric.
+    fn connect(&mut self, ends: [&str; 2], weather: Weather) -> Result<(), Unable> {
+        let fabric = &self.fabric[0];
+        let open = |end: &str| {
+            let index = fabric.ask(&["-o", "link", "show", end]);
+            let index = index.split(':').next().and_then(|number| number.trim().parse().ok());
+            let index = index.unwrap_or_else(|| panic!("ip shows no number of {end}"));
+            fabric.inside(|| PacketSocket::open(index))
+        };
+        let unable = |error: std::io::Error| Unable(format!("no packet sockets: {error}"));
+        let sockets = [open(ends[0]).map_err(unable)?, open(ends[1]).map_err(unable)?];
+        self.relay = Some(Relay::start(sockets, weather).map_err(unable)?);
+        Ok(())
+    }
+}
+
+/// A relay carries what is on the wire: whole checksums, and no segments larger than it.
+fn only_whole_packets(space: &Space, interface: &str) -> Result<(), Unable> {
+    space.run(&["ethtool", "-K", interface, "tx", "off", "gso", "off", "gro", "off"]).map(|_| ())
 }
