@@ -309,17 +309,12 @@ impl Lab {
                 lab.connect(["to-gate", &format!("to-{role}")], weather)?;
             }
         }
-        lab.host("x1").space.set(&[
-            ("net/ipv4/ip_default_ttl", "128"),
-            ("net/ipv4/tcp_timestamps", "0"),
-            ("net/ipv4/tcp_rmem", "4096 65536 65536"),
-        ])?;
+        lab.host("x1").space.set(&[("net/ipv4/ip_default_ttl", "128"), ("net/ipv4/tcp_timestamps", "0")])?;
         lab.host("x3").space.set(&[
             ("net/ipv4/ip_default_ttl", "255"),
             ("net/ipv4/tcp_timestamps", "0"),
             ("net/ipv4/tcp_sack", "0"),
             ("net/ipv4/tcp_window_scaling", "0"),
-            ("net/ipv4/tcp_rmem", "4096 8192 8192"),
         ])?;
         lab.host("gate").space.nft(
             "table ip nat { chain pre { type nat hook prerouting priority -100;
