@@ -9,6 +9,7 @@ use std::time::Duration;
 use rhai::{Dynamic, Engine, EvalAltResult};
 use sonde::bindings::http::Cache;
 use sonde::bindings::launch::{HostScripts, Launcher};
+use sonde::bindings::targets::Additions;
 use sonde::bindings::{self, output, reference};
 use sonde::model::{
     Capability, Host, HostState, Limits, Port, PortState, Protocol, Reason, ScriptOutcome, Service, Target, Totals,
@@ -162,6 +163,7 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
         broker: Broker::new(network, governor, Slots::new(SlotLimits::default()), None),
         limits,
         cache: Cache::default(),
+        additions: Additions::default(),
         totals: Rc::new(RefCell::new(Totals::default())),
         faults: Cell::new(0),
         without_packets: None,

@@ -16,6 +16,9 @@ mod filters;
 /// Peers that misbehave.
 mod hostile;
 
+/// Networks made for the test, by root, out of namespaces: hosts on a switch, a path of routers, port forwards, a bad wire.
+mod lab;
+
 /// Runs that end early.
 mod interrupt;
 

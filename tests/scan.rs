@@ -194,3 +194,61 @@ fn a_ceiling_on_connections_changes_nothing_but_time() {
         assert!(Report::open_ports(report.host(&peers[0].ip())).contains(&peers[0].address().port()), "{limit:?}");
     }
 }
+
+/// A script in a folder of its own.
+fn with_script(name: &str, text: &str) -> Dir {
+    let dir = Dir::new();
+    dir.write(&format!("{name}.rhai"), text);
+    dir
+}
+
+#[test]
+fn scripts_add_targets() {
+    let [typed, excluded, found, late] = [(); 4].map(|()| Peer::refusing());
+    let text = format!(
+        "/// Adds.
+        const capabilities = [\"add-targets\"];
+        const prerule = true;
+        const hostrule = true;
+        fn action(host) {{
+            if script::rule() == \"hostrule\" {{ targets::add(\"{}\"); return; }}
+            for address in [\"{}\", \"{}\", \"{}\", \"{}\"] {{ targets::add(address); }}
+            targets::add(\"::1\", 0);
+        }}",
+        late.ip(),
+        typed.ip(),
+        excluded.ip(),
+        found.ip(),
+        found.ip()
+    );
+    let dir = with_script("adds", &text);
+    let dir = dir.path().display().to_string();
+    let more = ["--exclude", &excluded.ip(), "-p", &typed.port(), &typed.ip()];
+    let run = scan(["--script-dir", &dir, "--script", "adds"]).args(more).run().expect(0);
+    let report = run.report();
+    let hosts: Vec<String> =
+        report.hosts().iter().map(|host| host["address"].as_str().unwrap_or_default().to_owned()).collect();
+    assert_eq!(hosts.len(), 4, "{run}");
+    for host in [typed.ip(), found.ip(), late.ip(), "::1".to_owned()] {
+        assert_eq!(hosts.iter().filter(|there| **there == host).count(), 1, "{host}: {run}");
+    }
+    assert_eq!(hosts.last(), Some(&late.ip()), "{run}");
+}
+
+#[test]
+fn adding_targets_takes_a_capability_and_an_address() {
+    let peer = Peer::refusing();
+    for (capabilities, address, part) in [
+        ("", "127.0.0.1", "add `const capabilities = [\"add-targets\"];`"),
+        ("\"add-targets\"", "a.example", "is no address"),
+    ] {
+        let text = format!(
+            "/// Adds.\nconst capabilities = [{capabilities}];\nconst prerule = true;\nfn action() {{ targets::add(\"{address}\"); }}"
+        );
+        let dir = with_script("adds", &text);
+        let dir = dir.path().display().to_string();
+        let run = scan(["--script-dir", &dir, "--script", "adds", "-p", &peer.port(), &peer.ip()]).run().expect(3);
+        let failure = run.report().script("adds")["failure"]["message"].to_string();
+        assert!(failure.replace('\\', "").contains(part), "{failure}");
+    }
+}

@@ -90,8 +90,8 @@ fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
     };
     let pipeline = Pipeline::new(plan, NamePolicy { family: Family::Any, all: false }, Rc::new(emit));
     let (exclude, _) = Exclude::new(Vec::new());
-    let targets = Targets::new(vec![Spec::parse(targets).expect("a target")], exclude);
-    runtime.run_until_stalled(pipeline.run(targets)).expect("the scan ends");
+    let mut targets = Targets::new(vec![Spec::parse(targets).expect("a target")], exclude);
+    runtime.run_until_stalled(pipeline.run(&mut targets)).expect("the scan ends");
     let summary = pipeline.summary().borrow().clone();
     Scanned { hosts: hosts.take(), summary, world, took: clock.now().since(Timestamp(0)) }
 }

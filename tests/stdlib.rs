@@ -128,6 +128,15 @@ fn whois() {
     assert_eq!((first.asked(), first.most_at_once()), (5, 1));
 }
 
+#[test]
+fn libraries_that_only_compute() {
+    let peer = greeter();
+    for (module, checks) in [("hops", 2), ("ipid", 12), ("statistics", 9), ("synack", 11), ("systems", 12)] {
+        let run = check(module, (&peer.ip(), &peer.port()), &[]);
+        assert_eq!(held(&run, module), checks, "{run}");
+    }
+}
+
 /// Every function that scripts can call, with the comment in front of it, by its module.
 fn functions() -> Vec<(String, String, bool)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");

@@ -13,6 +13,7 @@ use super::{complain, inputs, privileges};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
+use crate::bindings::targets::Additions;
 use crate::cli::{ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{
@@ -136,12 +137,18 @@ impl Session {
         self.finish(interrupted)
     }
 
-    async fn work(&self, targets: Targets) {
+    async fn work(&self, mut targets: Targets) {
         let before = self.launcher.run_global(RuleKind::Pre).await;
         if !before.is_empty() {
             self.sink.emit(&Event::Prescan(before));
         }
-        self.pipeline.run(targets).await;
+        self.add_found(&mut targets);
+        loop {
+            self.pipeline.run(&mut targets).await;
+            if !self.add_found(&mut targets) {
+                break;
+            }
+        }
         let after = self.launcher.run_global(RuleKind::Post).await;
         if !after.is_empty() {
             self.sink.emit(&Event::Postscan(after));
@@ -150,6 +157,15 @@ impl Session {
         if self.settings.report.debug > 0 {
             complain(&self.left_behind());
         }
+    }
+
+    /// Takes over the targets that scripts found; false if there are none.
+    fn add_found(&self, targets: &mut Targets) -> bool {
+        let found = self.launcher.additions.take();
+        for (addr, scope) in &found {
+            targets.push_address(*addr, *scope);
+        }
+        !found.is_empty()
     }
 
     /// What scripts left behind; anything but zeros is an error of the engine.
@@ -265,6 +281,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         broker: Broker::new(network.clone(), governor, Slots::new(slot_limits(&settings.scan)), trace),
         limits,
         cache: Cache::default(),
+        additions: Additions::default(),
         totals: Rc::new(RefCell::default()),
         faults: Cell::new(0),
         without_packets: None,

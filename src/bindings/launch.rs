@@ -14,6 +14,7 @@ use rhai::Dynamic;
 use super::host::HostValue;
 use super::http::Cache;
 use super::reach::Reach;
+use super::targets::Additions;
 use crate::model::{
     Capabilities, Capability, Failure, FailureKind, Host, Limits, NetError, RuleKind, ScriptOutcome, ScriptResult,
     Timestamp, Totals, Usage, Value,
@@ -42,6 +43,8 @@ pub struct Launcher {
     pub limits: Limits,
     /// Answers HTTP clients share.
     pub cache: Cache,
+    /// Targets scripts added.
+    pub additions: Additions,
     /// Endings, counted.
     pub totals: Rc<RefCell<Totals>>,
     /// Instances that failed through no fault of a peer.
@@ -240,6 +243,7 @@ impl Launcher {
             random: self.broker.random().derive(&format!("{} {subject}", script.id)),
             host: host.cloned(),
             cache: self.cache.clone(),
+            additions: self.additions.clone(),
             client: std::cell::OnceCell::new(),
             open: RefCell::default(),
         };

@@ -19,6 +19,7 @@ pub mod reach;
 pub mod reference;
 pub mod script;
 pub mod ssh;
+pub mod targets;
 pub mod tls;
 pub mod worker;
 
@@ -37,6 +38,7 @@ pub fn register(engine: &mut rhai::Engine) {
     ssh::register(engine);
     http::register(engine);
     script::register(engine);
+    targets::register(engine);
     worker::register(engine);
     coroutine::register(engine);
     locks::register(engine);

@@ -12,6 +12,7 @@ use super::fault::{ARGUMENT, Fallible, net_error, script_error};
 use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
 use super::net::{Handle, Owned};
+use super::targets::Additions;
 use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind, Spent};
 use crate::net::broker::{Broker, Warrant};
@@ -38,6 +39,8 @@ pub struct Reach {
     pub host: Option<HostValue>,
     /// Answers shared by all HTTP clients of the run.
     pub cache: Cache,
+    /// Targets scripts add to the run.
+    pub additions: Additions,
     /// This instance's HTTP client, once it needs one.
     pub client: OnceCell<Client>,
     /// What it opened, to be closed when it ends.

@@ -68,7 +68,7 @@ impl Pipeline {
     }
 
     /// Takes every target through the plan. Dropping this future ends all hosts under way.
-    pub async fn run(&self, mut targets: Targets) {
+    pub async fn run(&self, targets: &mut Targets) {
         let window = Semaphore::new(WINDOW);
         let mut tasks = Tasks::default();
         while let Some(item) = targets.next() {
@@ -83,7 +83,7 @@ impl Pipeline {
                     tasks.forget_finished();
                     self.let_others_run(&mut tasks).await;
                 }
-                Item::Name { name, prefix, spec } => self.resolve(&mut targets, name, prefix, spec).await,
+                Item::Name { name, prefix, spec } => self.resolve(targets, name, prefix, spec).await,
             }
         }
         tasks.join().await;

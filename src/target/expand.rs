@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::addresses::AddressSet;
-use super::{Exclude, Name, Pattern, Spec, SpecError};
+use super::{Block, Exclude, Name, Pattern, Spec, SpecError};
 use crate::model::Target;
 
 /// What the walk hands out.
@@ -137,6 +137,11 @@ impl Targets {
             self.planned = self.planned.saturating_add(pattern.count());
         }
         self.waiting.push_back(spec);
+    }
+
+    /// Adds one address at the end, of the link `scope` where it means nothing without one.
+    pub fn push_address(&mut self, addr: IpAddr, scope: u32) {
+        self.push(Spec::Addresses(Pattern::from(Block::single(addr, scope))));
     }
 
     /// Adds what the name of an [`Item::Name`] resolved to; it is walked before anything else that is left.

@@ -100,17 +100,17 @@ pub fn nginx_everywhere(locations: &str) -> Option<Server> {
 
 /// nginx on `ip`: one process, no daemon, `www/` in its folder as its root.
 pub fn nginx_on(ip: IpAddr, locations: &str) -> Option<Server> {
-    nginx_listening(ip, "", locations)
+    nginx_at(SocketAddr::new(ip, place::port()), "", locations)
 }
 
 /// nginx with TLS, with a certificate of its own for `localhost`.
 pub fn nginx_tls(locations: &str) -> Option<Server> {
-    nginx_listening(place::address(), " ssl", locations)
+    nginx_at(SocketAddr::new(place::address(), place::port()), " ssl", locations)
 }
 
-fn nginx_listening(ip: IpAddr, tls: &str, locations: &str) -> Option<Server> {
+/// nginx on `address`; `tls` is " ssl" or nothing.
+pub fn nginx_at(address: SocketAddr, tls: &str, locations: &str) -> Option<Server> {
     let dir = Dir::new();
-    let address = SocketAddr::new(ip, place::port());
     let root = dir.path().display();
     dir.write("www/index.html", "<html><head><title>A real server</title></head><body>hello</body></html>");
     let certificate = if tls.is_empty() {
@@ -138,8 +138,12 @@ fn nginx_listening(ip: IpAddr, tls: &str, locations: &str) -> Option<Server> {
 
 /// `openssl s_server` with `arguments`, its certificate for `localhost`; it answers HTTP requests with a status page.
 pub fn openssl(arguments: &[&str]) -> Option<Server> {
+    openssl_at(SocketAddr::new(place::address(), place::port()), arguments)
+}
+
+/// The same on `address`.
+pub fn openssl_at(address: SocketAddr, arguments: &[&str]) -> Option<Server> {
     let dir = Dir::new();
-    let address = SocketAddr::new(place::address(), place::port());
     write_certificate(&dir);
     let accept = address.to_string();
     let mut all = vec!["s_server", "-accept", &accept, "-cert", "tls.crt", "-key", "tls.key", "-www", "-quiet"];
@@ -162,12 +166,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// `sshd` with host keys of these types, made for it (`host_rsa`, …), `configuration`, and a key `user` that lets in whoever
 /// runs the tests.
 pub fn sshd(types: &[&str], configuration: &str) -> Option<Server> {
+    sshd_at(SocketAddr::new(place::address(), place::port()), types, configuration)
+}
+
+/// The same on `address`.
+pub fn sshd_at(address: SocketAddr, types: &[&str], configuration: &str) -> Option<Server> {
     const PROGRAM: &str = "/usr/sbin/sshd"; // it wants to be called by its whole path
     if let Err(error) = std::fs::create_dir_all("/run/sshd") {
         cannot_run(&format!("sshd wants a folder /run/sshd: {error}"));
         return None;
     }
-    let (dir, address) = (Dir::new(), SocketAddr::new(place::address(), place::port()));
+    let dir = Dir::new();
     let mut lines = Vec::new();
     for kind in types {
         lines.push(format!("HostKey {}\n", make_ssh_key(&dir, kind, &format!("host_{kind}"))?));

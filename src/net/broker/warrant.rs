@@ -28,7 +28,8 @@ pub struct Warrant {
 }
 
 impl Warrant {
-    pub(super) fn demand(
+    /// Denied, with the line to add, unless the script declared `capability`.
+    pub fn demand(
         &self,
         capability: Capability,
         op: &'static str,

@@ -37,6 +37,17 @@ fn both_families_in_the_order_typed() {
 }
 
 #[test]
+fn addresses_added_on_the_way_go_through_the_same_fences() {
+    let mut targets = targets(&["10.0.0.1"], &["10.0.0.9"]);
+    let walked: Vec<String> = targets.by_ref().map(show).collect();
+    assert_eq!(walked, ["10.0.0.1"]);
+    for text in ["10.0.0.1", "10.0.0.9", "10.0.0.2", "fe80::1", "10.0.0.2"] {
+        targets.push_address(addr(text), 3);
+    }
+    assert_eq!(targets.map(show).collect::<Vec<_>>(), ["10.0.0.2", "fe80::1%3"]);
+}
+
+#[test]
 fn excluded_addresses_are_left_out_and_counted() {
     let mut targets = targets(&["10.0.0.0/29", "2001:db8::/126"], &["10.0.0.2-3", "10.0.0.7", "2001:db8::1"]);
     assert_eq!(targets.planned(), 12);

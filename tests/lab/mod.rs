@@ -1,0 +1,15 @@
+//! Networks made for the test: namespaces of their own, joined by virtual wires, set up as root and gone when dropped, also
+//! when the test fails. What a process left behind that was killed, the next one removes.
+//!
+//! No packet leaves the namespaces, and no interface of the machine is touched. Names are unique to the process, so tests run
+//! side by side. Where namespaces cannot be made, the test says so by name, and with `CI` set it fails.
+//!
+//! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
+//! [`itself`] proves that all of it is as described. The rest are tests of what needs a network.
+
+mod itself;
+mod packet_socket;
+mod relay;
+mod serve;
+mod space;
+mod topology;
