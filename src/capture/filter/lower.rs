@@ -435,6 +435,10 @@ impl Lowering<'_> {
                 Value::Binary(*code, left, self.arithmetic(tags, right, &mut Vec::new())?)
             }
             Arithmetic::Load { place, header, index, size } => {
+                // As libpcap has it: IPv4, then what the index needs, then the protocol.
+                if matches!(header, Header::Transport(_)) && !matches!(**index, Arithmetic::Number(_)) {
+                    headers.push(Header::Network(IP));
+                }
                 let index = self.arithmetic(tags, index, headers)?;
                 headers.push(*header);
                 self.load(*place, tags, *header, index, *size)?
