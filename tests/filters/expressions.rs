@@ -30,7 +30,7 @@ impl Generator<'_> {
             }
             if depth > 0 && self.rng.u8(..) < 60 {
                 let inner = 1 + self.rng.usize(..3);
-                text.push_str(&format!("({})", self.joined(inner, depth - 1)));
+                text.extend(["(", &self.joined(inner, depth - 1), ")"]);
             } else {
                 text.push_str(&self.primitive());
             }
@@ -72,10 +72,8 @@ impl Generator<'_> {
                 "ether proto {}",
                 pick(self.rng, &["0x800", "0x86dd", "\\arp", "\\rarp", "3", "0x42", "6", "1500", "34525", "0x10000"])
             ),
-            _ => match self.rng.bool() {
-                true => "vlan".to_owned(),
-                false => format!("vlan {}", pick(self.rng, &VLANS)),
-            },
+            16 => "vlan".to_owned(),
+            _ => format!("vlan {}", pick(self.rng, &VLANS)),
         }
     }
 
@@ -169,14 +167,15 @@ impl Generator<'_> {
     }
 
     fn ether(&mut self) -> String {
-        let [a, b, c, d, e, f] = pick(self.rng, &MACS);
+        let mac = pick(self.rng, &MACS);
         let direction = self.direction();
         let host = if direction.is_empty() || self.rng.bool() { "host " } else { "" };
-        match self.rng.u8(..3) {
-            0 => format!("ether {direction}{host}{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}"),
-            1 => format!("ether {direction}{host}{a:x}-{b:x}-{c:x}-{d:x}-{e:x}-{f:x}"),
-            _ => format!("ether {direction}{host}{a:02X}:{b:x}:{c:x}:{d:x}:{e:x}:{f:x}"),
-        }
+        let address = match self.rng.u8(..3) {
+            0 => mac.chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1])).collect::<Vec<_>>().join("."),
+            1 => mac.map(|octet| format!("{octet:x}")).join("-"),
+            _ => mac.map(|octet| format!("{octet:X}")).join(":"),
+        };
+        format!("ether {direction}{host}{address}")
     }
 
     fn relation(&mut self) -> String {

@@ -34,7 +34,7 @@ impl Compiler {
     fn start(link: LinkType, mode: Mode, filters: &[String]) -> Compiler {
         let dir = Dir::new();
         let empty = dir.write("empty.pcap", file(link, &[]));
-        let lines = dir.write("filters", filters.iter().map(|filter| format!("{filter}\n")).collect::<String>());
+        let lines = dir.write("filters", filters.join("\n") + "\n");
         let script = r#"while IFS= read -r filter; do
             tcpdump -Z root -r "$0" $1 -ddd -- "$filter" 2> "$2.err" || { echo failed; tail -n 1 "$2.err"; }
             echo .

@@ -173,7 +173,9 @@ fn a_union_takes_what_any_of_its_filters_takes() {
         let texts = generated(&mut rng, link, 300);
         let filters: Vec<Filter> = texts.iter().filter_map(|text| Filter::parse(text).ok()).collect();
         let mut packets = some_packets(&mut rng, link, 200);
-        packets.iter_mut().for_each(|packet| packet.wire_len = packet.bytes.len() as u32);
+        for packet in &mut packets {
+            packet.wire_len = packet.bytes.len() as u32;
+        }
         for some in filters.chunks(rng.usize(2..12)) {
             let programs: Vec<Program> = some.iter().filter_map(|filter| filter.compile(link).ok()).collect();
             if programs.len() < some.len() {

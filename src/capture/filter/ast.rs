@@ -1,6 +1,7 @@
 //! What a filter means once it is read: tests of packets, joined.
 
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 
 /// A condition on a packet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -122,6 +123,12 @@ pub(super) enum Test {
         protocols: Vec<u32>,
         direction: Direction,
         ranges: Vec<(u16, u16)>,
+    },
+    /// Any of these conversations, all of one protocol with ports: both ports as the header begins with them, and the source.
+    Flow {
+        family: Family,
+        protocol: u32,
+        members: Vec<(u32, IpAddr)>,
     },
     /// A hardware address.
     Ether {

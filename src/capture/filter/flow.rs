@@ -1,18 +1,13 @@
-//! Filters for one conversation, written so that thousands of them share what they have in common: the address first, then
-//! both ports as one number.
+//! Filters for one conversation, written so that hundreds of them share what they have in common: both ports as one
+//! number, then the address.
 
 use std::net::IpAddr;
 
 use super::Filter;
 use super::address;
-use super::ast::{Arithmetic, Direction, Expr, Family, Header, Joint, Net, Place, Relation, Scope, Test};
+use super::ast::{Direction, Expr, Family, Joint, Net, Scope, Test};
 use super::names::{IP, IP6, SCTP, TCP, UDP};
 use crate::packet::FlowKey;
-
-/// Offset of the next header's number in IPv6's header.
-const NEXT_HEADER: u32 = 6;
-/// Length of IPv6's fixed header.
-const IP6_HEADER: u32 = 40;
 
 pub(super) fn of(key: &FlowKey) -> Filter {
     let number = u32::from(key.protocol);
@@ -28,26 +23,18 @@ pub(super) fn of(key: &FlowKey) -> Filter {
         IpAddr::V4(_) => ("ip", IP, Family::V4),
         IpAddr::V6(_) => ("ip6", IP6, Family::V6),
     };
-    let from = Expr::Test(host(remote, Scope::One(scope), Direction::Source));
-    let (rest, text) = match (name, remote) {
-        (None, _) => (vec![Test::Protocol { tags: 0, family, number }], format!("{version} proto {number}")),
-        (Some(name), IpAddr::V4(_)) => {
-            (vec![equals(Header::Transport(number), 0, 4, ports)], format!("{name}[0:4] = {ports:#010x}"))
-        }
-        (Some(_), IpAddr::V6(_)) => {
-            let next = equals(Header::Network(IP6), NEXT_HEADER, 1, number);
-            let both = equals(Header::Network(IP6), IP6_HEADER, 4, ports);
-            (vec![next, both], format!("ip6[{NEXT_HEADER}] = {number} and ip6[{IP6_HEADER}:4] = {ports:#010x}"))
-        }
+    let from = format!("{version} src host {remote}");
+    let Some(name) = name else {
+        let protocol = Expr::Test(Test::Protocol { tags: 0, family, number });
+        let source = Expr::Test(host(remote, Scope::One(scope), Direction::Source));
+        let text = format!("{version} proto {number} and {from}");
+        return Filter { text, expr: protocol.join(Joint::And, source) };
     };
-    let expr = rest.into_iter().fold(from, |expr, test| expr.join(Joint::And, Expr::Test(test)));
-    Filter { text: format!("{version} src host {remote} and {text}"), expr }
-}
-
-fn equals(header: Header, index: u32, size: u32, number: u32) -> Test {
-    let index = Box::new(Arithmetic::Number(index));
-    let left = Arithmetic::Load { place: Place(0), header, index, size };
-    Test::Relation { tags: 0, left, relation: Relation::Equal, right: Arithmetic::Number(number) }
+    let text = match family {
+        Family::V6 => format!("ip6[6] = {number} and ip6[40:4] = {ports:#010x} and {from}"),
+        _ => format!("{name}[0:4] = {ports:#010x} and {from}"),
+    };
+    Filter { text, expr: Expr::Test(Test::Flow { family, protocol: number, members: vec![(ports, remote)] }) }
 }
 
 /// An address; the scope is for IPv4.

@@ -4,6 +4,10 @@
 //! that of the text and of libpcap before its optimiser: which bytes are read first decides what becomes of a packet that is too
 //! short. Only what reads nothing new is left out: a packet that is IPv4 is not asked whether it is ARP.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::address;
 use super::ast::{Arithmetic, Direction, Expr, Family, Header, Joint, Net, Place, Relation, Scope, Test};
 use super::error::Fault;
 use super::graph::{self, Comparison, Graph, NodeId, Operand, REJECT, Value, ValueId};
@@ -71,6 +75,7 @@ impl Lowering<'_> {
             Test::Port { tags, protocols, direction, ranges } => {
                 Ok(self.port(*tags, protocols, *direction, ranges, yes, no))
             }
+            Test::Flow { family, protocol, members } => Ok(self.flow(*family, *protocol, members, yes, no)),
             Test::Ether { place, direction, address } => {
                 self.needs_ethernet(*place, "no hardware addresses")?;
                 Ok(self.either(*direction, [6, 0], yes, no, |me, at, yes, no| me.hardware(at, *address, yes, no)))
@@ -135,21 +140,19 @@ impl Lowering<'_> {
 
     /// Tests that must have the answer beside them before a value can be computed, in order.
     fn needs(&mut self, value: ValueId, needs: &mut Vec<(graph::Test, bool)>) {
-        let length = self.graph.value(Value::Length);
-        let at_least = |operand| (graph::Test { value: length, comparison: Comparison::AtLeast, operand }, true);
         match self.graph.get_value(value) {
             Value::Number(_) | Value::Length => {}
-            Value::At { at, size } => needs.push(at_least(Operand::Number(at.saturating_add(size)))),
-            Value::HeaderLength { at } => needs.push(at_least(Operand::Number(at.saturating_add(1)))),
+            Value::At { at, size } => needs.push(self.at_least(Operand::Number(at.saturating_add(size)))),
+            Value::HeaderLength { at } => needs.push(self.at_least(Operand::Number(at.saturating_add(1)))),
             Value::Indexed { index, at, size } => {
                 self.needs(index, needs);
                 // An IPv4 header is short; any other sum might wrap.
                 if !matches!(self.graph.get_value(index), Value::HeaderLength { .. }) {
-                    needs.push(at_least(Operand::Value(index)));
+                    needs.push(self.at_least(Operand::Value(index)));
                 }
                 let beyond = self.graph.value(Value::Number(at.saturating_add(size)));
                 let end = self.graph.value(Value::Binary(opcode::ADD, index, beyond));
-                needs.push(at_least(Operand::Value(end)));
+                needs.push(self.at_least(Operand::Value(end)));
             }
             Value::Binary(code, left, right) => {
                 self.needs(left, needs);
@@ -160,6 +163,12 @@ impl Lowering<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the packet is so long.
+    fn at_least(&mut self, operand: Operand) -> (graph::Test, bool) {
+        let value = self.graph.value(Value::Length);
+        (graph::Test { value, comparison: Comparison::AtLeast, operand }, true)
     }
 
     fn compare(&mut self, value: Value, comparison: Comparison, number: u32, yes: NodeId, no: NodeId) -> NodeId {
@@ -293,6 +302,50 @@ impl Lowering<'_> {
         self.ether_type(tags, IP6, v6, v4)
     }
 
+    /// The ports are asked first: they are one number, read once, and tell most conversations apart.
+    fn flow(&mut self, family: Family, protocol: u32, members: &[(u32, IpAddr)], yes: NodeId, no: NodeId) -> NodeId {
+        let network = self.network(0);
+        let both = if family == Family::V6 {
+            Value::At { at: network + IP6_HEADER, size: 4 }
+        } else {
+            let index = self.graph.value(Value::HeaderLength { at: network });
+            Value::Indexed { index, at: network, size: 4 }
+        };
+        let mut by_ports: BTreeMap<u32, Vec<IpAddr>> = BTreeMap::new();
+        for (ports, addr) in members {
+            by_ports.entry(*ports).or_default().push(*addr);
+        }
+        let inner = by_ports.into_iter().rev().fold(no, |next, (ports, addrs)| {
+            let sources = addrs.into_iter().rev().fold(no, |next, addr| self.source(addr, yes, next));
+            self.compare(both, Comparison::Equal, ports, sources, next)
+        });
+        // Whether the source can be read is asked once, before there are as many ways as conversations.
+        let beyond = if family == Family::V6 { network + 24 } else { network + 16 };
+        let inner = self.short.map_or(inner, |short| {
+            let (test, _) = self.at_least(Operand::Number(beyond));
+            let test = self.graph.test(test);
+            self.graph.branch(test, inner, short)
+        });
+        if family == Family::V6 {
+            let inner = self.equals(network + 6, 1, protocol, inner, no);
+            return self.ether_type(0, IP6, inner, no);
+        }
+        self.header(0, Header::Transport(protocol), inner, no)
+    }
+
+    /// The source of a packet that is known to be of the address's version.
+    fn source(&mut self, addr: IpAddr, yes: NodeId, no: NodeId) -> NodeId {
+        let network = self.network(0);
+        match addr {
+            IpAddr::V4(v4) => self.equals(network + 12, 4, v4.to_bits(), yes, no),
+            IpAddr::V6(v6) => address::words(v6.to_bits())
+                .into_iter()
+                .zip([8, 12, 16, 20])
+                .rev()
+                .fold(yes, |yes, (word, at)| self.equals(network + at, 4, word, yes, no)),
+        }
+    }
+
     fn in_ranges(&mut self, value: Value, ranges: &[(u16, u16)], yes: NodeId, no: NodeId) -> NodeId {
         ranges.iter().rev().fold(no, |no, (low, high)| {
             if low == high {
@@ -382,6 +435,10 @@ impl Lowering<'_> {
                 Value::Binary(*code, left, self.arithmetic(tags, right, &mut Vec::new())?)
             }
             Arithmetic::Load { place, header, index, size } => {
+                // As libpcap has it: IPv4, then what the index needs, then the protocol.
+                if matches!(header, Header::Transport(_)) && !matches!(**index, Arithmetic::Number(_)) {
+                    headers.push(Header::Network(IP));
+                }
                 let index = self.arithmetic(tags, index, headers)?;
                 headers.push(*header);
                 self.load(*place, tags, *header, index, *size)?

@@ -1,8 +1,8 @@
 //! The filter language of tcpdump: text to meaning, meaning to BPF.
 //!
 //! `docs/FILTERS.md` describes the language and names where it differs from pcap-filter(7). A filter is read once and compiled for
-//! a kind of link as often as needed. On the way: [`lexer`] words, [`parser`] meaning ([`ast`]), [`lower`] decisions for one link
-//! ([`graph`]), [`thread`] no decision twice, [`emit`] instructions. Never in here: names that must be looked up, the kernel's
+//! a kind of link as often as needed. On the way: `lexer` words, `parser` meaning (`ast`), `lower` decisions for one link
+//! (`graph`), `threading` no decision twice, `emit` instructions. Never in here: names that must be looked up, the kernel's
 //! ancillary data (VLAN tags are back in the bytes when our interpreter sees them).
 
 mod address;
@@ -17,7 +17,7 @@ mod lower;
 mod names;
 mod parser;
 mod primitive;
-mod thread;
+mod threading;
 mod union;
 
 #[cfg(test)]
@@ -154,6 +154,6 @@ fn threaded(graph: &Graph, root: NodeId, variants: usize) -> Option<(Graph, Node
     let mut threaded = graph.without_nodes();
     // A node is an instruction at least, and a program twice as long is not wanted.
     let most = (2 * graph.reachable(root).len() + 32).min(MOST_INSTRUCTIONS);
-    let root = thread::thread(graph, root, &mut threaded, variants, most)?;
+    let root = threading::thread(graph, root, &mut threaded, variants, most)?;
     Some((threaded, root))
 }

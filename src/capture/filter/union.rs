@@ -89,6 +89,10 @@ fn shape(test: &Test) -> Option<Test> {
             ranges.clear();
             *direction
         }
+        Test::Flow { members, .. } => {
+            members.clear();
+            return Some(shape);
+        }
         _ => return None,
     };
     (direction != Direction::Both).then_some(shape)
@@ -99,6 +103,7 @@ fn add(set: &mut Expr, term: &Expr) {
         (Expr::Test(Test::Host4 { nets, .. }), Expr::Test(Test::Host4 { nets: more, .. })) => nets.extend(more),
         (Expr::Test(Test::Host6 { nets, .. }), Expr::Test(Test::Host6 { nets: more, .. })) => nets.extend(more),
         (Expr::Test(Test::Port { ranges, .. }), Expr::Test(Test::Port { ranges: more, .. })) => ranges.extend(more),
+        (Expr::Test(Test::Flow { members, .. }), Expr::Test(Test::Flow { members: more, .. })) => members.extend(more),
         _ => {}
     }
 }
