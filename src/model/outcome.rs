@@ -97,8 +97,8 @@ impl FailureKind {
 pub struct Failure {
     /// Who is at fault.
     pub kind: FailureKind,
-    /// Finer class: a `NetErrorKind` name, or `operations`, `wall`, `memory`, `output`, `bytes`, `sockets`, `slots`,
-    /// `workers`, `mappings`, `runtime`…
+    /// Finer class: a `NetErrorKind` name, or `operations`, `wall`, `memory`, `output`, `bytes`, `packets`, `sockets`,
+    /// `slots`, `workers`, `mappings`, `runtime`…
     pub class: String,
     /// One line.
     pub message: String,

@@ -45,7 +45,7 @@ impl Broker {
                 admit(&warrant, packet, &interfaces)?;
                 bytes += bytes_of(packet).len() as u64;
             }
-            broker.check_packets(&warrant, packets.len() as u64, bytes)?;
+            Broker::check_packets(&warrant, packets.len() as u64, bytes)?;
             broker.send_paced(&warrant, packets, &interfaces).await
         })
     }
@@ -84,10 +84,10 @@ impl Broker {
     }
 
     /// Refuses what would exceed the instance's budgets.
-    fn check_packets(&self, warrant: &Warrant, packets: u64, bytes: u64) -> Result<(), NetError> {
+    fn check_packets(warrant: &Warrant, packets: u64, bytes: u64) -> Result<(), NetError> {
         let (limits, usage) = (&warrant.limits, &warrant.usage);
         let over =
-            |what, detail: String| Err(NetError::new(NetErrorKind::Budget(what), "send", "packets").because(detail));
+            |spent, what: String| Err(NetError::new(NetErrorKind::Budget(spent), "send", "packets").because(what));
         if usage.packets.get() + packets > limits.packets {
             return over(
                 Spent::Packets,

@@ -15,8 +15,8 @@ use super::link_address::link_address;
 use super::{LivePackets, Privileges};
 use crate::runtime::{Random, Runtime};
 
-/// Two namespaces, `near` and `far`, joined by one link on which they are 10.77.0.1/24 and 10.77.0.2/24, fd00:77::1/64 and
-/// fd00:77::2/64, with the hardware addresses 02:00:00:00:77:01 and 02:00:00:00:77:02. Gone when dropped.
+/// Two namespaces, `near` and `far`, joined by one link on which they are 10.77.0.1/24 and 10.77.0.2/24, `fd00:77::1/64`
+/// and `fd00:77::2/64`, with the hardware addresses 02:00:00:00:77:01 and 02:00:00:00:77:02. Gone when dropped.
 pub(super) struct Link {
     near: String,
     far: String,

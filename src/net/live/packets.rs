@@ -95,12 +95,11 @@ impl Packets for LivePackets {
 impl Shared {
     /// Interfaces and routes as they are now.
     fn ways(&self) -> Result<&Ways, NetError> {
-        let ways = match self.ways.get() {
-            Some(ways) => ways,
-            None => {
-                let opened = Ways::new().map_err(|error| NetError::from_io(&error, "netlink", "the kernel"))?;
-                self.ways.get_or_init(|| opened)
-            }
+        let ways = if let Some(ways) = self.ways.get() {
+            ways
+        } else {
+            let opened = Ways::new().map_err(|error| NetError::from_io(&error, "netlink", "the kernel"))?;
+            self.ways.get_or_init(|| opened)
         };
         if ways.refresh()
             && let Some(sender) = self.sender.get()
@@ -146,7 +145,7 @@ impl Shared {
 
     /// Asks for the neighbours that packets wait for, all at once; each one's packets go when it has answered.
     fn ask(&self, sender: &Sender, held: Held, receipt: &Rc<Receipt>) -> Vec<Task<()>> {
-        let start = |(hop, packets): (Hop, Vec<(usize, Rc<[u8]>)>)| {
+        let start = |(hop, packets): (Hop, Waiting)| {
             let (neighbours, outbox) = (Rc::clone(&sender.neighbours), Rc::clone(&sender.outbox));
             let receipt = Rc::clone(receipt);
             self.spawner.spawn(async move {
@@ -258,10 +257,13 @@ impl Hop {
     }
 }
 
+/// Packets by their place in the call, in order.
+type Waiting = Vec<(usize, Rc<[u8]>)>;
+
 /// Packets that wait for neighbours, in order for each.
 #[derive(Default)]
 struct Held {
-    by_hop: HashMap<(u32, IpAddr), (Hop, Vec<(usize, Rc<[u8]>)>)>,
+    by_hop: HashMap<(u32, IpAddr), (Hop, Waiting)>,
     count: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What packets take of the kernel, CAP_NET_RAW: tried for, held back while not needed, given up where it can be.
+//! What packets take of the kernel, `CAP_NET_RAW`: tried for, held back while not needed, given up where it can be.
 //!
 //! Nobody asks who we are. A file capability in the permitted set is enough (`setcap cap_net_raw+p sonde`): it becomes
 //! effective while a socket is opened and at no other time. Capabilities belong to a thread; there is one.
@@ -25,7 +25,7 @@ impl Privileges {
         Privileges { allowed }
     }
 
-    /// Opens something that takes CAP_NET_RAW; a `privilege` error if this process may not.
+    /// Opens something that takes `CAP_NET_RAW`; a `privilege` error if this process may not.
     pub fn open<T>(self, op: &'static str, open: impl FnOnce() -> io::Result<T>) -> Result<T, NetError> {
         let refused = |why: &str| NetError::new(NetErrorKind::Privilege, op, "this machine").because(why);
         if !self.allowed {
@@ -70,7 +70,7 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Takes CAP_NET_RAW out of the effective set until it is needed; out of reach for good if it must never be.
+/// Takes `CAP_NET_RAW` out of the effective set until it is needed; out of reach for good if it must never be.
 pub fn hold_back(for_good: bool) -> io::Result<()> {
     let mut sets = capabilities(None)?;
     sets.effective.remove(NEEDED);

@@ -34,11 +34,14 @@ pub(super) struct Way {
     pub link: Rc<SocketAddrAny>,
 }
 
+/// What was asked: for the destinations of a class, through some interface.
+type Asked = (Prefix, Option<u32>);
+
 /// What the kernel says of interfaces and routes.
 pub(super) struct Ways {
     netlink: Netlink,
     interfaces: RefCell<Option<Rc<[Rc<Interface>]>>>,
-    known: RefCell<Recent<(Prefix, Option<u32>), Option<Rc<Way>>>>,
+    known: RefCell<Recent<Asked, Option<Rc<Way>>>>,
     classes: RefCell<[Option<Classes>; 2]>,
     questions: Cell<u64>,
 }

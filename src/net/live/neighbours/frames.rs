@@ -9,7 +9,7 @@ use crate::net::live::link_address::{ARP, IPV6};
 
 const ICMPV6: u8 = 58;
 const SOLICITATION: u8 = 135;
-/// ICMPv6 type of a neighbour advertisement.
+/// `ICMPv6` type of a neighbour advertisement.
 pub(super) const ADVERTISEMENT: u8 = 136;
 
 /// Ethernet II header.
@@ -64,7 +64,7 @@ pub(super) fn solicitation(mac: MacAddr, ours: Ipv6Addr, wanted: Ipv6Addr) -> Ve
     frame
 }
 
-/// ICMPv6 checksum with its pseudo-header (RFC 8200 section 8.1).
+/// `ICMPv6` checksum with its pseudo-header (RFC 8200 section 8.1).
 fn checksum(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     let pseudo = [0, 0, 0, message.len() as u8, 0, 0, 0, ICMPV6];
     let (from, to) = (from.octets(), to.octets());

@@ -36,7 +36,7 @@ const MAX_QUESTIONS: usize = 1024;
 /// How long each of the tries of a question is given: RFC 4861 has three of a second.
 const TRIES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_millis(1500)];
 /// How long an answer is believed.
-const BELIEVED: Duration = Duration::from_secs(60);
+const BELIEVED: Duration = Duration::from_mins(1);
 /// How long a neighbour that did not answer is not asked again.
 const SILENT: Duration = Duration::from_secs(5);
 /// Neighbours remembered; twice as many at most.
@@ -63,7 +63,10 @@ pub(super) struct Neighbours {
 
 /// Neighbours being asked for, and their answers as they come.
 #[derive(Default)]
-struct Asked(RefCell<HashMap<Key, (Option<MacAddr>, Option<Waker>)>>);
+struct Asked(RefCell<HashMap<Key, Reply>>);
+
+/// The answer, once it is there, and who waits for it.
+type Reply = (Option<MacAddr>, Option<Waker>);
 
 impl Neighbours {
     pub(super) fn new(clock: Clock, spawner: Spawner, privileges: Privileges, outbox: Rc<Outbox>) -> Neighbours {

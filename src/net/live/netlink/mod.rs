@@ -1,8 +1,8 @@
 //! Questions to the kernel about interfaces, routes and neighbours (rtnetlink(7)), and its notices that something changed.
 //!
 //! The kernel answers a request while it is being sent, so the answer is there when `send` returns: the socket is read
-//! without waiting, and no question can block the loop. Measured: 4 µs for a route, 12 µs for one neighbour or a handful
-//! of interfaces. Knows nothing of caches; the netlink crates are named nowhere else.
+//! without waiting, and no question can block the loop. Measured on a busy machine: 3.5 µs for a route, 2.7 µs for a
+//! neighbour, 43 µs for a handful of interfaces with their addresses, 0.5 µs to hear that nothing changed. Knows nothing of caches; the netlink crates are named nowhere else.
 
 mod messages;
 

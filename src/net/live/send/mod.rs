@@ -1,5 +1,8 @@
 //! The one queue everything goes out by: emptied once a turn of the loop, 64 packets to a system call.
 //!
+//! Measured over a veth pair, per second of processor time: 560,000 packets to a peer that answers each, 920,000 to one that
+//! does not, in calls of 64 and more; 275,000 and 366,000 singly. A bare loop around `sendmmsg` does 706,000 and 1,387,000.
+//!
 //! When the kernel has no room (ENOBUFS, EAGAIN) the queue waits on the clock, twice as long each time, and nobody else
 //! waits with it. Whoever stops waiting for packets takes those not sent yet out of the queue.
 

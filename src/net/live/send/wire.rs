@@ -2,11 +2,11 @@
 //!
 //! | lane | socket | for |
 //! |---|---|---|
-//! | frame | AF_PACKET, raw | Ethernet: byte-exact from the link header on |
-//! | cooked | AF_PACKET, datagram | links that begin with the IP packet: byte-exact |
+//! | frame | `AF_PACKET`, raw | Ethernet: byte-exact from the link header on |
+//! | cooked | `AF_PACKET`, datagram | links that begin with the IP packet: byte-exact |
 //! | ip4, ip6 | raw IP with the header included | loopback and our own addresses |
 //!
-//! What AF_PACKET sends towards ourselves comes back as a martian and is dropped, so such packets go by raw IP. There the
+//! What `AF_PACKET` sends towards ourselves comes back as a martian and is dropped, so such packets go by raw IP. There the
 //! kernel fills in the IPv4 total length and checksum always, the identification and the source where they are 0
 //! (raw(7)); an IPv6 packet goes as it is. The packet sockets have protocol 0, so nothing is ever received on them.
 
