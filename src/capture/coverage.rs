@@ -298,7 +298,7 @@ fn filter_of_subscription(step: usize, interest: &Interest) -> Option<Rc<Filter>
     let hosts = interest.hosts.iter().map(|host| Filter::of_host(*host));
     let fence: Vec<Filter> = hosts.chain(hidden()).collect();
     let fence = Filter::any_of(&fence.iter().collect::<Vec<_>>());
-    Some(Rc::new(filter.and(&fence)))
+    Some(Rc::new((*filter).clone().and(fence)))
 }
 
 fn filter_of_term(term: Term) -> Option<Rc<Filter>> {

@@ -63,6 +63,14 @@ impl Subscription {
         self.shared.queue.borrow_mut().take()
     }
 
+    /// Ends it for all who wait for its packets, with `error`; what is in its queue is gone.
+    pub fn close(&self, error: &NetError) {
+        let mut woken = Vec::new();
+        self.shared.queue.borrow_mut().clear();
+        self.shared.end(error, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
     /// What became of its packets so far.
     pub fn counters(&self) -> Counters {
         self.dispatcher.collect_losses();
@@ -104,6 +112,11 @@ struct Queue {
 }
 
 impl Queue {
+    fn clear(&mut self) {
+        self.packets = VecDeque::new();
+        self.bytes = 0;
+    }
+
     fn take(&mut self) -> Option<Captured> {
         let packet = self.packets.pop_front()?;
         self.bytes = self.bytes.saturating_sub(packet.bytes.len());
@@ -130,6 +143,9 @@ impl Shared {
     /// Whether another packet of `length` bytes has room; if not, it counts as dropped.
     pub(super) fn has_room(&self, length: usize) -> bool {
         let mut queue = self.queue.borrow_mut();
+        if queue.ended.is_some() {
+            return false;
+        }
         let few = queue.packets.len() < self.interest.queue.max(1);
         let small = queue.packets.is_empty() || queue.bytes + length <= QUEUE_BYTES;
         if few && small {

@@ -96,10 +96,10 @@ impl LiveCapture {
         LiveCapture { state, clock, spawner, task: OnceCell::new() }
     }
 
-    /// Subscribes to what `interest` describes, on those of `interfaces` it covers. What goes by once this returns is seen.
+    /// Subscribes to what `interest` describes, on that of `interfaces` it names, or on all that are up now. What goes by once this returns is seen.
     /// Errors: a filter that makes no sense there, no privilege, an interface that is not there.
     pub async fn subscribe(&self, interest: Interest, interfaces: &[Rc<Interface>]) -> Result<Subscription, NetError> {
-        let covered = |one: &&Rc<Interface>| interest.interface.is_none_or(|only| only == one.index);
+        let covered = |one: &&Rc<Interface>| interest.interface.map_or(one.up, |only| only == one.index);
         let interfaces: Vec<&Rc<Interface>> = interfaces.iter().filter(covered).collect();
         if interfaces.is_empty() {
             let which = interest.interface.map_or_else(|| "any".to_owned(), |index| format!("interface {index}"));
@@ -109,7 +109,8 @@ impl LiveCapture {
         for interface in &interfaces {
             if let Some(filter) = &interest.filter {
                 let compiled = filter.compile(interface.link);
-                compiled.map_err(|error| failure(interface).because(error))?;
+                compiled
+                    .map_err(|error| failure(interface).because(format_args!("{}: {}", error.text, error.message)))?;
             }
             self.state.open(interface).await?;
         }

@@ -11,6 +11,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::net::live::link_address::link_address;
+
 /// Offset of the status word in a block: behind version and offset to private data.
 const STATUS_AT: usize = 8;
 /// Offset of what follows it; that is what [`Block::bytes`] begins with.
@@ -47,22 +49,7 @@ pub fn open(cooked: bool) -> io::Result<OwnedFd> {
 
 /// Begins to hear what goes by on an interface: everything the attached program lets through.
 pub fn bind(socket: BorrowedFd<'_>, interface: u32) -> io::Result<()> {
-    let index = i32::try_from(interface).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as u16,
-        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
-        sll_ifindex: index,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    // SAFETY: `address` is a fully initialised sockaddr_ll that lives until the call returns, the length is its own, and the
-    // kernel only reads it. The descriptor is borrowed, so it is open.
-    let result = unsafe {
-        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as libc::socklen_t)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(rustix::net::bind(socket, &link_address(interface, libc::ETH_P_ALL as u16))?)
 }
 
 /// Whether packets this machine sends are kept from the socket. Kernels before 4.20 do not know this option.

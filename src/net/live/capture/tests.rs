@@ -17,8 +17,11 @@ use super::*;
 use crate::capture::{Captured, Direction, Directions, Filter};
 use crate::runtime::Runtime;
 
-/// A namespace; gone when dropped, with all that is in it.
-struct Namespace(String);
+/// A namespace; gone when dropped, with all that is in it, and the thread back where it came from.
+struct Namespace {
+    name: String,
+    home: File,
+}
 
 impl Namespace {
     /// Makes one and moves this thread, and those it starts, into it. None where that cannot be done, which is said aloud.
@@ -30,8 +33,9 @@ impl Namespace {
             eprintln!("CANNOT RUN {test}: it needs root and the program ip");
             return None;
         }
-        let namespace = Namespace(name);
-        let file = File::open(format!("/run/netns/{}", namespace.0)).expect("the namespace is there");
+        let home = File::open("/proc/thread-self/ns/net").expect("/proc is there");
+        let namespace = Namespace { name, home };
+        let file = File::open(format!("/run/netns/{}", namespace.name)).expect("the namespace is there");
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may move");
         // No packets but our own: the kernel looks for IPv6 routers otherwise.
         std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("it can be switched off");
@@ -44,7 +48,8 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        run(&["netns", "del", &self.0]);
+        let _ = move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network));
+        run(&["netns", "del", &self.name]);
     }
 }
 
@@ -329,7 +334,8 @@ fn what_cannot_be_captured_is_a_named_error() {
         let error = capture.subscribe(on(&lo), &[Rc::clone(&lo)]).await.map(drop).expect_err("it may not");
         assert_eq!(error.to_string(), "capture this machine: local (no)");
         let bare = Rc::new(Interface { link: LinkType::Ip, ..(*lo).clone() });
-        let error = capture.subscribe(filtered(&bare, "arp"), &[bare]).await.map(drop).expect_err("there is no ARP");
-        assert!(error.to_string().starts_with("capture lo: local ("), "{error}");
+        let filter = filtered(&bare, "ether src 02:00:00:00:00:01");
+        let error = capture.subscribe(filter, &[bare]).await.map(drop).expect_err("there is no Ethernet");
+        assert!(error.to_string().starts_with("capture lo: local (ether src 02:00:00:00:00:01: "), "{error}");
     });
 }
