@@ -59,8 +59,7 @@ impl CaptureValue {
     }
 
     fn close(&self) {
-        let State::Open(capture) = &*self.0.borrow() else { return };
-        let capture = Rc::clone(capture);
+        let Ok(capture) = self.get() else { return };
         *self.0.borrow_mut() = State::Closed(capture.counters());
         capture.close();
     }
