@@ -73,6 +73,7 @@ impl fmt::Display for Shown {
             Unit::Seconds => write!(f, "{:.2} µs", value * 1e6),
             Unit::Bytes if value.abs() >= 1e6 => write!(f, "{:.1} MB", value / 1e6),
             Unit::Bytes => write!(f, "{:.1} KB", value / 1e3),
+            Unit::PerSecond if value < 1e6 => write!(f, "{:.0} k/s", value / 1e3),
             Unit::PerSecond => write!(f, "{:.1} M/s", value / 1e6),
         }
     }

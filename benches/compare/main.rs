@@ -4,6 +4,7 @@
 //! missed. A wrong result (a title that differs, a port not probed) does fail, because its figure would mean nothing.
 
 mod bare;
+mod capture;
 mod echo;
 mod figures;
 mod instances;
@@ -36,7 +37,7 @@ type Failure = Box<dyn std::error::Error>;
 /// One kind of work to measure, by the word that selects it on the command line.
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<(), Failure>);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("titles", titles::measure),
     ("overhead", overhead::measure),
     ("rounds", rounds::measure),
@@ -44,6 +45,7 @@ const SECTIONS: [Section; 7] = [
     ("start", start::measure),
     ("memory", instances::measure),
     ("micro", micro::measure),
+    ("capture", capture::measure),
 ];
 
 fn main() -> ExitCode {

@@ -16,6 +16,8 @@ const COLUMNS: [&str; 7] = ["work", "who", "min", "median", "max", "goal", ""];
 pub enum Goal<'a> {
     /// At most this much, in the unit of the series.
     AtMost(f64),
+    /// At least this much.
+    AtLeast(f64),
     /// At most so many times another series.
     Times(f64, &'a Series),
     /// There is none.
@@ -28,6 +30,7 @@ impl Table {
         let show = |value| series.show(value);
         let (goal, verdict) = match goal {
             Goal::AtMost(most) => (format!("<= {}", show(*most)), verdict(series.median() <= *most)),
+            Goal::AtLeast(least) => (format!(">= {}", show(*least)), verdict(series.median() >= *least)),
             Goal::Times(most, anchor) => {
                 let ratio = series.median() / anchor.median();
                 (format!("<= {most}x"), format!("{ratio:.2}x: {}", verdict(ratio <= *most)))

@@ -218,6 +218,7 @@ impl Session {
         totals.unresolved = summary.unresolved;
         totals.unfinished = summary.unfinished + summary.under_way;
         totals.ports = summary.ports;
+        totals.packets = self.network.packets.captured();
         totals
     }
 }

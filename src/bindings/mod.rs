@@ -14,6 +14,7 @@ pub mod locks;
 pub mod net;
 pub mod output;
 pub mod packet;
+pub mod pcap;
 pub mod pure;
 pub mod reach;
 pub mod reference;
@@ -34,6 +35,7 @@ pub fn register(engine: &mut rhai::Engine) {
     packet::register(engine);
     host::register(engine);
     net::register(engine);
+    pcap::register(engine);
     tls::register(engine);
     ssh::register(engine);
     http::register(engine);

@@ -40,7 +40,16 @@ pub struct Overload {
     /// Whether the doc ends a paragraph with `Suspends.`
     pub suspends: bool,
     /// The fenced examples.
-    pub examples: Vec<String>,
+    pub examples: Vec<Example>,
+}
+
+/// An example that is executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// What is executed.
+    pub code: String,
+    /// Whether it captures or sends packets, which takes a privilege: fenced as `rhai packets`.
+    pub packets: bool,
 }
 
 /// Everything registered with `engine`, apart from Rhai's own packages: modules by name, then types by name.
@@ -91,12 +100,12 @@ fn link(module: &ModuleDoc) -> String {
     format!("[{}](#{})", module.name, title(module).to_lowercase().replace(' ', "-"))
 }
 
-/// Every example as (name, code), e.g. `("hex::encode 1", …)`.
-pub fn examples(modules: &[ModuleDoc]) -> Vec<(String, String)> {
+/// Every example with its name, e.g. `hex::encode 1`.
+pub fn examples(modules: &[ModuleDoc]) -> Vec<(String, Example)> {
     let mut list = Vec::new();
     for function in modules.iter().flat_map(|module| &module.functions) {
         let codes = function.overloads.iter().flat_map(|overload| &overload.examples);
-        list.extend(codes.enumerate().map(|(at, code)| (format!("{} {}", function.name, at + 1), code.clone())));
+        list.extend(codes.enumerate().map(|(at, one)| (format!("{} {}", function.name, at + 1), one.clone())));
     }
     list
 }
@@ -128,7 +137,7 @@ fn write_function(text: &mut String, function: &FunctionDoc) {
     let _ = write!(text, "\n### `{}`{mark}\n", function.name);
     for overload in &function.overloads {
         let _ = write!(text, "\n    {}\n\n{}\n", overload.signature, overload.doc);
-        for code in &overload.examples {
+        for Example { code, .. } in &overload.examples {
             let _ = write!(text, "\n```rhai\n{code}\n```\n");
         }
     }
@@ -294,15 +303,15 @@ fn rhai_type(typ: &str, types: &[TypeDoc]) -> String {
 fn overload(call: &Call, doc: &str) -> Overload {
     let mut result =
         Overload { signature: call.signature(), doc: String::new(), suspends: false, examples: Vec::new() };
-    let mut code: Option<Vec<&str>> = None;
+    let mut open: Option<(Vec<&str>, bool)> = None;
     for line in doc.lines() {
-        match (&mut code, line.trim()) {
-            (Some(lines), "```") => {
-                result.examples.push(lines.join("\n"));
-                code = None;
+        match (&mut open, line.trim()) {
+            (Some((lines, packets)), "```") => {
+                result.examples.push(Example { code: lines.join("\n"), packets: *packets });
+                open = None;
             }
-            (Some(lines), _) => lines.push(line),
-            (None, "```rhai") => code = Some(Vec::new()),
+            (Some((lines, _)), _) => lines.push(line),
+            (None, fence @ ("```rhai" | "```rhai packets")) => open = Some((Vec::new(), fence.ends_with("packets"))),
             (None, _) => {
                 let text = line.trim_end().strip_suffix("Suspends.");
                 result.suspends |= text.is_some();
@@ -401,6 +410,6 @@ mod tests {
         let overload = overload(&call, "Waits. Suspends.\n\n```rhai\nm::f();\n```");
         assert!(overload.suspends);
         assert_eq!((overload.doc.as_str(), overload.signature.as_str()), ("Waits.", "m::f()"));
-        assert_eq!(overload.examples, ["m::f();"]);
+        assert_eq!(overload.examples, [Example { code: "m::f();".into(), packets: false }]);
     }
 }

@@ -4,9 +4,24 @@
 //! Pure: no descriptor, no thread, no clock. Live capture, replay and simulation all feed the same dispatcher.
 
 pub mod bpf;
+mod coverage;
+pub mod dispatcher;
+mod ends;
 pub mod filter;
+mod interest;
+#[cfg(test)]
+mod samples;
+mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
+
+pub use coverage::{Coverage, Wanted};
+pub use dispatcher::{Dispatcher, Source};
+pub use filter::{Filter, FilterError};
+pub use interest::{DEFAULT_QUEUE, Directions, Interest, WHOLE_PACKET};
+pub use subscription::{Counters, QUEUE_BYTES, Subscription};
 
 use crate::model::{Interface, LinkType, Timestamp};
 

@@ -21,7 +21,7 @@ pub use failure::{NetError, NetErrorKind, Spent};
 pub use host::{Host, HostState, Target};
 pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, Route};
 pub use limits::Limits;
-pub use outcome::{Failure, FailureKind, RuleKind, ScriptOutcome, ScriptResult, Totals};
+pub use outcome::{Failure, FailureKind, PacketTotals, RuleKind, ScriptOutcome, ScriptResult, Totals};
 pub use port::{Port, PortState, Protocol, Reason, Service};
 pub use time::Timestamp;
 pub use usage::Usage;

@@ -146,6 +146,21 @@ pub struct Totals {
     pub unfinished: u64,
     /// Ports probed.
     pub ports: u64,
+    /// Packets captured.
+    pub packets: PacketTotals,
+}
+
+/// What became of the packets of all captures of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PacketTotals {
+    /// Packets the dispatcher saw.
+    pub seen: u64,
+    /// Packets put into queues; one in two queues counts twice.
+    pub delivered: u64,
+    /// Packets that found a queue full, by queue.
+    pub dropped: u64,
+    /// Packets the kernel had matched and lost before anybody saw them.
+    pub lost: u64,
 }
 
 impl Totals {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::NetFuture;
-use crate::model::{Interface, NetError, Protocol, Route, Timestamp};
+use crate::capture::{Interest, Subscription};
+use crate::model::{Interface, NetError, PacketTotals, Protocol, Route, Timestamp};
 
 /// One packet on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,13 @@ pub trait Packets {
 
     /// Reserves a local port of `local` for raw TCP, UDP or SCTP probes.
     fn reserve(&self, protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>>;
+
+    /// Subscribes to the packets `interest` describes: what goes by once this returns is seen. What went by just before may
+    /// be seen too.
+    fn capture(&self, interest: Interest) -> NetFuture<Subscription>;
+
+    /// What became of all packets captured so far.
+    fn captured(&self) -> PacketTotals;
 }
 
 /// Where an IP packet says it goes; none if it is too short to be one.

@@ -198,6 +198,12 @@ fn run_end(end: &RunEnd) -> Json {
             "unresolved": totals.unresolved,
             "unfinished": totals.unfinished,
             "ports": totals.ports,
+            "packets": {
+                "seen": totals.packets.seen,
+                "delivered": totals.packets.delivered,
+                "dropped": totals.packets.dropped,
+                "lost": totals.packets.lost,
+            },
             "scripts": scripts,
         },
     })

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::{Format, escape::terminal, verdict, wording};
 use crate::model::{
-    Ending, Event, Host, HostState, Port, PortState, Protocol, Reason, RunEnd, RunStart, ScriptResult, Totals,
+    Ending, Event, Host, HostState, PacketTotals, Port, PortState, Protocol, Reason, RunEnd, RunStart, ScriptResult,
+    Totals,
 };
 
 /// What the text report shows. The default is the plain one.
@@ -180,7 +181,8 @@ impl Text {
         let verb = if end.ending == Ending::Interrupted { "interrupted" } else { "done" };
         let line = format!("sonde {verb}: {}", wording::scanned(end));
         writeln!(out, "{}", self.options.paint(BOLD, &line))?;
-        unfinished(&end.totals, out)
+        unfinished(&end.totals, out)?;
+        missed(end.totals.packets, out)
     }
 }
 
@@ -251,6 +253,17 @@ fn unfinished(totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
         if !short.is_empty() {
             writeln!(out, "Not finished: {}: {}", terminal(id), short.join(", "))?;
         }
+    }
+    Ok(())
+}
+
+/// A line for captured packets nobody saw.
+fn missed(packets: PacketTotals, out: &mut dyn Write) -> io::Result<()> {
+    if packets.lost > 0 {
+        writeln!(out, "Not seen: {}, lost by the kernel", wording::count(packets.lost, "packet"))?;
+    }
+    if packets.dropped > 0 {
+        writeln!(out, "Not seen: {}, dropped at full queues of scripts", wording::count(packets.dropped, "packet"))?;
     }
     Ok(())
 }

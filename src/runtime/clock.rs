@@ -144,6 +144,56 @@ impl Clock {
     }
 }
 
+/// Turns stamps of the machine's wall clock, as the kernel puts on packets, into the run's time.
+///
+/// The two are compared anew for every batch of stamps, so a wall clock that is set, or drifts, while the run lasts does not
+/// make a reply older than its probe.
+pub struct WallStamps {
+    clock: Clock,
+    /// Wall time less the run's time, in nanoseconds: at the last comparison and at the one before.
+    ahead: (i64, i64),
+    compared: Timestamp,
+}
+
+impl WallStamps {
+    /// Stamps of `clock`'s machine.
+    pub fn new(clock: Clock) -> WallStamps {
+        let (ahead, compared) = compare(&clock);
+        WallStamps { clock, ahead: (ahead, ahead), compared }
+    }
+
+    /// Compares the clocks: to be called when stamps arrive, before they are turned.
+    pub fn compare(&mut self) {
+        let (ahead, compared) = compare(&self.clock);
+        (self.ahead, self.compared) = ((ahead, self.ahead.0), compared);
+    }
+
+    /// The run's time at which the wall clock showed `wall`, given in nanoseconds since 1970.
+    pub fn turn(&self, wall: u64) -> Timestamp {
+        turned(wall, self.ahead, self.compared)
+    }
+}
+
+/// Wall time less the run's time, and the run's time of the comparison.
+fn compare(clock: &Clock) -> (i64, Timestamp) {
+    // Whoever is interrupted between the two readings compares wrongly, so the closest of three readings counts.
+    let readings = (0..3).map(|_| {
+        let before = clock.now();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i64;
+        let after = clock.now();
+        (after.0 - before.0, wall - (before.0 + (after.0 - before.0) / 2) as i64, after)
+    });
+    let best = readings.min_by_key(|(apart, ..)| *apart);
+    best.map_or((0, clock.now()), |(_, ahead, at)| (ahead, at))
+}
+
+/// When the wall clock was set between the stamp and the comparison, the old difference holds for the stamp. A wrong one
+/// shows: it puts the stamp into the future, or further into the past than the right one.
+fn turned(wall: u64, (ahead, before): (i64, i64), now: Timestamp) -> Timestamp {
+    let candidates = [ahead, before].map(|ahead| Timestamp(wall.saturating_add_signed(-ahead)));
+    candidates.into_iter().filter(|at| *at <= now).max().unwrap_or(now)
+}
+
 /// A pending timer. Dropping it disarms it.
 pub struct Sleep {
     clock: Clock,
@@ -170,5 +220,40 @@ impl Drop for Sleep {
         if self.armed {
             self.clock.0.timers.borrow_mut().remove(&self.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_hold_when_the_wall_clock_is_set() {
+        const HOUR: i64 = 3_600_000_000_000;
+        let now = Timestamp(10_000_000_000_000_000);
+        let wall_of = |at: u64, ahead: i64| at.saturating_add_signed(ahead);
+        let just_before = now.0 - 5_000;
+        for (old, new) in [(0, 0), (0, HOUR), (HOUR, 0), (0, -HOUR), (7, 9)] {
+            let after_it_was_set = turned(wall_of(just_before, new), (new, old), now);
+            let before_it_was_set = turned(wall_of(just_before, old), (new, old), now);
+            for at in [after_it_was_set, before_it_was_set] {
+                assert!(at.0.abs_diff(just_before) <= 2, "{at:?} from {old} to {new}");
+            }
+        }
+        assert_eq!(turned(now.0 + 50, (0, 0), now), now, "nothing was seen after now");
+    }
+
+    #[test]
+    fn a_stamp_of_now_is_now() {
+        let clock = Clock::live();
+        let mut stamps = WallStamps::new(clock.clone());
+        let before = clock.now();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
+        let after = clock.now();
+        stamps.compare();
+        let at = stamps.turn(wall);
+        // The comparison is good to the time between two readings of the clock, which a busy machine stretches.
+        let slack = Duration::from_millis(50);
+        assert!(at.plus(slack) >= before && at <= after.plus(slack), "{before:?} {at:?} {after:?}");
     }
 }

@@ -12,7 +12,7 @@ pub mod random;
 pub mod semaphore;
 pub mod threads;
 
-pub use clock::{Clock, Elapsed, Sleep};
+pub use clock::{Clock, Elapsed, Sleep, WallStamps};
 pub use executor::{Runtime, Spawner};
 pub use random::Random;
 pub use semaphore::{Permit, Semaphore};

@@ -19,7 +19,13 @@ const OWNED: [Owned; 14] = [
     Owned {
         what: "unsafe code",
         signs: &["unsafe"],
-        only: &["script/coroutine.rs", "script/overflow.rs", "runtime/memory.rs", "net/live/link_address.rs"],
+        only: &[
+            "script/coroutine.rs",
+            "script/overflow.rs",
+            "runtime/memory.rs",
+            "net/live/link_address.rs",
+            "net/live/capture/ring.rs",
+        ],
     },
     // Time and randomness are arguments: a virtual clock and a seed must reach everything.
     Owned {
@@ -47,7 +53,7 @@ const OWNED: [Owned; 14] = [
     Owned {
         what: "a thread of its own",
         signs: &["thread::spawn", "thread::scope", "thread::Builder", "blocking::", "std::thread"],
-        only: &[],
+        only: &["net/live/capture/thread.rs"],
     },
     // Files are read and created before the loop runs; libraries of scripts on first use.
     Owned {

@@ -37,7 +37,7 @@ fn every_example_holds() {
     let engine = engine();
     let failed: Vec<String> = examples
         .iter()
-        .filter_map(|(name, code)| engine.run(code).err().map(|error| format!("{name}: {error}\n{code}")))
+        .filter_map(|(name, one)| engine.run(&one.code).err().map(|error| format!("{name}: {error}\n{}", one.code)))
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }

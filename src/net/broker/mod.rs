@@ -2,6 +2,7 @@
 //!
 //! A library cannot get around it: natives hold a [`Broker`], never the bare [`Network`].
 
+mod capture;
 mod metered;
 mod packets;
 mod warrant;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+pub use self::capture::Capture;
 use self::metered::{Metered, MeteredDatagram, MeteredListener};
 pub use self::warrant::Warrant;
 use super::slots::{HoldAndWait, Slot, Slots};
@@ -63,7 +65,7 @@ impl Governor {
 pub struct TraceLine<'a> {
     /// Script id.
     pub script: &'a str,
-    /// `connect`, `send`, `receive`, `close`; `packet` for packets sent.
+    /// `connect`, `send`, `receive`, `close`; `packet` for packets sent, `captured` for those seen.
     pub op: &'static str,
     /// The peer.
     pub peer: &'a dyn fmt::Display,

@@ -3,6 +3,7 @@
 //! Every socket takes a slot first, so the process runs out of slots, where it waits, before it runs out of
 //! descriptors, where it would fail.
 
+pub mod capture;
 #[cfg(test)]
 mod lab;
 mod link_address;

@@ -10,6 +10,7 @@ use async_executor::Task;
 use futures_lite::future::yield_now;
 use rustix::net::addr::SocketAddrArg as _;
 
+use super::capture::{LiveCapture, Opener, RING};
 use super::link_address::{IPV4, IPV6, link_address};
 use super::neighbours::Neighbours;
 use super::neighbours::frames::{ethernet, group_mac};
@@ -17,7 +18,8 @@ use super::privileges::Privileges;
 use super::reserve;
 use super::send::{Lane, Load, Outbox, Receipt, Sockets};
 use super::ways::{Way, Ways};
-use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, Protocol, Route};
+use crate::capture::{Interest, Subscription};
+use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route};
 use crate::net::NetFuture;
 use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent, destination};
 use crate::runtime::{Clock, Random, Spawner};
@@ -36,6 +38,7 @@ struct Shared {
     privileges: Privileges,
     ways: OnceCell<Ways>,
     sender: OnceCell<Sender>,
+    capture: LiveCapture,
 }
 
 /// What sending takes, opened when the first packet goes out.
@@ -62,7 +65,9 @@ impl LivePackets {
     /// Packets, if `privileges` allow. Nothing is opened yet.
     pub fn new(clock: Clock, random: Random, spawner: Spawner, privileges: Privileges) -> LivePackets {
         let (ways, sender) = (OnceCell::new(), OnceCell::new());
-        LivePackets(Rc::new(Shared { clock, random, spawner, privileges, ways, sender }))
+        let opener: Opener = Box::new(move |open| privileges.open("capture", open));
+        let capture = LiveCapture::new(clock.clone(), spawner.clone(), opener, RING);
+        LivePackets(Rc::new(Shared { clock, random, spawner, privileges, ways, sender, capture }))
     }
 }
 
@@ -89,6 +94,18 @@ impl Packets for LivePackets {
     fn reserve(&self, protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
         let shared = Rc::clone(&self.0);
         Box::pin(async move { reserve::reserve(protocol, local, shared.privileges, &shared.random) })
+    }
+
+    fn capture(&self, interest: Interest) -> NetFuture<Subscription> {
+        let shared = Rc::clone(&self.0);
+        Box::pin(async move {
+            let interfaces = shared.ways()?.interfaces()?.to_vec();
+            shared.capture.subscribe(interest, &interfaces).await
+        })
+    }
+
+    fn captured(&self) -> PacketTotals {
+        self.0.capture.totals()
     }
 }
 

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::world::World;
-use crate::model::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, Protocol, Route};
+use crate::capture::{Interest, Subscription};
+use crate::model::{
+    Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route,
+};
 use crate::net::NetFuture;
 use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent};
 
@@ -59,5 +62,13 @@ impl Packets for SimPackets {
 
     fn reserve(&self, _protocol: Protocol, _local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
         refused("reserve")
+    }
+
+    fn capture(&self, _interest: Interest) -> NetFuture<Subscription> {
+        refused("capture")
+    }
+
+    fn captured(&self) -> PacketTotals {
+        PacketTotals::default()
     }
 }

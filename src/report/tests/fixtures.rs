@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{
-    Ending, Event, Failure, FailureKind, Host, HostState, Port, PortState, Protocol, Reason, RuleKind, RunEnd,
-    RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Target, Timestamp, Totals, Value,
+    Ending, Event, Failure, FailureKind, Host, HostState, PacketTotals, Port, PortState, Protocol, Reason, RuleKind,
+    RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Target, Timestamp, Totals, Value,
 };
 use crate::report::TextOptions;
 
@@ -287,7 +287,8 @@ fn interrupted() -> Vec<Event> {
     first.ports = vec![port(22, PortState::Open, Reason::SynAck, "ssh")];
     let mut cut = result("ssh-hostkey", RuleKind::Port, Value::Unit);
     cut.outcome = ScriptOutcome::Cancelled;
-    let mut totals = Totals { up: 1, unfinished: 7, ports: 1000, ..Totals::default() };
+    let packets = PacketTotals { seen: 9000, delivered: 8000, dropped: 1000, lost: 1 };
+    let mut totals = Totals { up: 1, unfinished: 7, ports: 1000, packets, ..Totals::default() };
     totals.count(&cut.id, cut.outcome);
     first.port_scripts = vec![(0, cut)];
     vec![start(0), Event::Host(Box::new(first)), end(Ending::Interrupted, totals)]
