@@ -245,6 +245,7 @@ impl Launcher {
             cache: self.cache.clone(),
             additions: self.additions.clone(),
             client: std::cell::OnceCell::new(),
+            ports: super::raw::Ports::default(),
             open: RefCell::default(),
         };
         let reach = Rc::new(reach);

@@ -16,6 +16,7 @@ pub mod output;
 pub mod packet;
 pub mod pcap;
 pub mod pure;
+pub mod raw;
 pub mod reach;
 pub mod reference;
 pub mod script;
@@ -36,6 +37,7 @@ pub fn register(engine: &mut rhai::Engine) {
     host::register(engine);
     net::register(engine);
     pcap::register(engine);
+    raw::register(engine);
     tls::register(engine);
     ssh::register(engine);
     http::register(engine);

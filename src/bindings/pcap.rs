@@ -9,6 +9,7 @@ use rhai::{Array, Blob, Engine, INT, ImmutableString, Map};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::located;
+use super::net::{Handle, Owned};
 use super::reach::{Reach, Seconds, check_options, flag, seconds, wait_net};
 use crate::capture::{Captured, Counters, DEFAULT_QUEUE, Directions, Filter, Interest, WHOLE_PACKET};
 use crate::model::{NetError, NetErrorKind};
@@ -29,39 +30,33 @@ pub fn register(engine: &mut Engine) {
 #[derive(Clone)]
 pub struct CaptureValue(Rc<RefCell<State>>);
 
-/// A reference that keeps no capture open.
-pub struct WeakCapture(Weak<RefCell<State>>);
-
 enum State {
     Open(Rc<broker::Capture>),
     /// What it counted is still known.
     Closed(Counters),
 }
 
-impl WeakCapture {
-    /// Closes the capture if it is still there.
-    pub fn close(&self) {
-        if let Some(state) = self.0.upgrade() {
-            CaptureValue(state).close();
-        }
+impl Handle for RefCell<State> {
+    fn close(&self) {
+        let open = match &*self.borrow() {
+            State::Open(capture) => Rc::clone(capture),
+            State::Closed(_) => return,
+        };
+        *self.borrow_mut() = State::Closed(open.counters());
+        open.close();
     }
+}
 
-    /// Whether nobody holds the capture any more.
-    pub fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
+impl Owned for CaptureValue {
+    fn handle(&self) -> Weak<dyn Handle> {
+        let state: Weak<RefCell<State>> = Rc::downgrade(&self.0);
+        state
     }
 }
 
 impl CaptureValue {
-    /// A reference that does not keep it open.
-    pub fn downgrade(&self) -> WeakCapture {
-        WeakCapture(Rc::downgrade(&self.0))
-    }
-
     fn close(&self) {
-        let Ok(capture) = self.get() else { return };
-        *self.0.borrow_mut() = State::Closed(capture.counters());
-        capture.close();
+        self.0.close();
     }
 
     fn counters(&self) -> Counters {
@@ -159,9 +154,7 @@ fn open_with(call: &NativeCallContext<'_>, options: &Map) -> Fallible<CaptureVal
     wait_net(async move {
         let interface = index_of(&reach, place).await?;
         let capture = reach.broker.capture(&reach.warrant, Interest { interface, ..interest }).await?;
-        let capture = CaptureValue(Rc::new(RefCell::new(State::Open(Rc::new(capture)))));
-        reach.adopt_capture(&capture);
-        Ok(capture)
+        Ok(reach.adopt(CaptureValue(Rc::new(RefCell::new(State::Open(Rc::new(capture)))))))
     })
 }
 

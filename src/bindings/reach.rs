@@ -43,6 +43,8 @@ pub struct Reach {
     pub additions: Additions,
     /// This instance's HTTP client, once it needs one.
     pub client: OnceCell<Client>,
+    /// Local ports it reserved for packets.
+    pub ports: super::raw::Ports,
     /// What it opened, to be closed when it ends.
     pub open: RefCell<Vec<Weak<dyn Handle>>>,
 }
@@ -90,6 +92,7 @@ impl Reach {
     pub fn close(&self) {
         let open = self.open.take();
         open.iter().filter_map(Weak::upgrade).for_each(|handle| handle.close());
+        self.ports.close();
         if let Some(client) = self.client.get() {
             client.pool().clear();
         }

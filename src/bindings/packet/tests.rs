@@ -34,6 +34,7 @@ fn every_example_holds() {
     let engine = engine();
     let failed: Vec<String> = crate::bindings::reference::examples(&modules)
         .iter()
+        .map(|(name, example)| (name, &example.code))
         .filter_map(|(name, code)| engine.run(code).err().map(|error| format!("{name}: {error}\n{code}")))
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));

@@ -18,12 +18,25 @@ pub struct Capture {
 }
 
 impl Broker {
+    /// What answers a packet of the bearer: the replies of one conversation take `raw` only, anything else `capture`.
+    pub fn replies(&self, warrant: &Rc<Warrant>, interest: Interest) -> NetFuture<Capture> {
+        if interest.key.is_none() {
+            self.capture(warrant, interest)
+        } else {
+            self.open(warrant, Capability::Raw, interest)
+        }
+    }
+
     /// Captures for the bearer, who must have declared `capture`. Without `other-hosts` or `broadcast` it sees packets of
     /// conversations with the hosts of its fence only. Counts as a socket.
-    pub fn capture(&self, warrant: &Rc<Warrant>, mut interest: Interest) -> NetFuture<Capture> {
+    pub fn capture(&self, warrant: &Rc<Warrant>, interest: Interest) -> NetFuture<Capture> {
+        self.open(warrant, Capability::Capture, interest)
+    }
+
+    fn open(&self, warrant: &Rc<Warrant>, by: Capability, mut interest: Interest) -> NetFuture<Capture> {
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
-            warrant.demand(Capability::Capture, OP, "packets")?;
+            warrant.demand(by, OP, "packets")?;
             warrant.fence_in(&mut interest)?;
             let count = warrant.open_socket(OP, "packets", None, &broker.open)?;
             let subscription = broker.network.packets.capture(interest).await?;
@@ -112,6 +125,7 @@ mod tests {
             fence: fence.iter().map(|addr| addr.parse().expect("an address")).collect(),
             limits: Limits::default(),
             usage: Rc::default(),
+            threads: crate::runtime::Threads::default(),
             warm: WarmStreams::default(),
         }
     }

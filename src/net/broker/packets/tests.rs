@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Capabilities, InterfaceAddr, Limits, LinkKind, LinkType, Timestamp, Usage};
+use crate::capture::{Interest, Subscription};
+use crate::model::{Capabilities, InterfaceAddr, Limits, LinkKind, LinkType, PacketTotals, Timestamp, Usage};
 use crate::net::broker::{Governor, TraceSink};
 use crate::net::live::LiveTransport;
 use crate::net::packets::Packets;
@@ -51,6 +52,14 @@ impl Packets for Noted {
         let now = self.clock.now();
         self.sent.borrow_mut().push((now.since(START).as_micros() as u64, packets.len()));
         Box::pin(std::future::ready(Ok(vec![Ok(now); packets.len()])))
+    }
+
+    fn capture(&self, _interest: Interest) -> NetFuture<Subscription> {
+        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "capture", "e"))))
+    }
+
+    fn captured(&self) -> PacketTotals {
+        PacketTotals::default()
     }
 
     fn reserve(&self, _protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
