@@ -131,7 +131,9 @@ fn whois() {
 #[test]
 fn libraries_that_only_compute() {
     let peer = greeter();
-    for (module, checks) in [("hops", 2), ("ipid", 12), ("statistics", 9), ("synack", 11), ("systems", 12)] {
+    for (module, checks) in
+        [("hops", 2), ("ipid", 12), ("statistics", 9), ("synack", 11), ("systems", 12), ("probes", 8)]
+    {
         let run = check(module, (&peer.ip(), &peer.port()), &[]);
         assert_eq!(held(&run, module), checks, "{run}");
     }
