@@ -300,7 +300,7 @@ mod natives {
     /// ```rhai packets
     /// let ping = packet::ipv4(#{ src: host.ip, dst: host.ip }) / packet::icmp(#{ id: 9, seq: 1, data: "abc" });
     /// let answer = raw::probe(ping);
-    /// assert_eq([answer.reply.icmp.kind, answer.tries], ["echo_reply", 1]);
+    /// assert_eq([answer.reply.icmp.kind, answer.tries], ["echo-reply", 1]);
     /// assert(answer.rtt < 1.0);
     /// ```
     #[rhai_fn(return_raw)]
