@@ -245,6 +245,11 @@ pub fn charge(operations: usize) {
     OPERATIONS_LEFT.set(OPERATIONS_LEFT.get().saturating_sub(operations as i64));
 }
 
+/// For natives that make much in one call: an error that ends the script once it holds more memory than it may.
+pub(super) fn check_memory() -> Result<(), Box<EvalAltResult>> {
+    if memory::balance() > MEMORY_LIMIT.get() { Err(Stop::Memory.into_error()) } else { Ok(()) }
+}
+
 /// Rhai's progress hook, called on every operation: guards stack and memory, and ends slices.
 pub fn on_operation() -> Option<Dynamic> {
     let here = 0u8;
