@@ -8,7 +8,7 @@ use futures_lite::future::yield_now;
 use rhai::{Engine, EvalAltResult, Module};
 use sonde::bindings;
 use sonde::model::{Limits, RuleKind, ScriptOutcome, ScriptResult, Usage};
-use sonde::runtime::Runtime;
+use sonde::runtime::{Runtime, Threads};
 use sonde::script::instance::Shared;
 use sonde::script::registry::Registry;
 use sonde::script::scheduler::{Group, Setup};
@@ -102,6 +102,7 @@ fn job(script: &Rc<Script>) -> Job {
         subject: String::new(),
         reach: Rc::new(()),
         usage: Rc::new(Usage::default()),
+        threads: Threads::default(),
         host_registry: Registry::default(),
     }
 }
