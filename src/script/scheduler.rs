@@ -29,7 +29,7 @@ use crate::runtime::locks::Locks;
 use crate::runtime::{Clock, memory};
 
 /// Longest time the scheduler runs scripts before other tasks and the reactor get a turn.
-const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_micros(100);
 /// Waits that are over at once, in a row, before the instance goes to the back of the queue.
 const MAX_READY_IN_A_ROW: u32 = 16;
 
@@ -290,7 +290,7 @@ impl Scheduler {
     pub async fn run(&self) {
         loop {
             self.0.turn();
-            if self.0.running.borrow().is_empty() {
+            if self.0.running.borrow().is_empty() && !coroutine::trim_stacks() {
                 self.0.wait_for_work().await;
             } else {
                 futures_lite::future::yield_now().await;
