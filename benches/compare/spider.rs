@@ -86,7 +86,10 @@ fn path(section: usize, number: usize) -> String {
 
 /// About 2 KB of text.
 fn page(title: &str, links: &[String]) -> String {
-    let links: String = links.iter().map(|link| format!("<li><a href=\"{link}\">{link}</a></li>\n")).collect();
+    let links: Vec<String> = links.iter().map(|link| format!("<li><a href=\"{link}\">{link}</a></li>\n")).collect();
+    let links = links.concat();
     let text = "<p>All work and no play makes a dull page, which is read none the less.</p>\n".repeat(22);
-    format!("<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body>\n<ul>\n{links}</ul>\n{text}</body></html>\n")
+    format!(
+        "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body>\n<ul>\n{links}</ul>\n{text}</body></html>\n"
+    )
 }

@@ -347,6 +347,25 @@ mod tests {
     }
 
     #[test]
+    fn stacks_beyond_those_worth_keeping_go_back_a_few_at_a_time() {
+        let finished = |_| {
+            let mut fiber = Fiber::new(|_| ()).unwrap();
+            assert!(matches!(run(&mut fiber), Progress::Returned(())));
+        };
+        (0..3).for_each(finished);
+        assert_eq!(STACKS.with_borrow(Vec::len), 1, "one after the other share a stack");
+        let mut fibers: Vec<_> = (0..=POOLED_STACKS + TRIMMED_STACKS).map(|_| Fiber::new(|_| ()).unwrap()).collect();
+        for fiber in &mut fibers {
+            assert!(matches!(run(fiber), Progress::Returned(())));
+        }
+        let mut left = Vec::new();
+        while trim_stacks() {
+            left.push(STACKS.with_borrow(Vec::len));
+        }
+        assert_eq!(left, [POOLED_STACKS + 1, POOLED_STACKS]);
+    }
+
+    #[test]
     fn waiting_outside_a_script_is_an_error() {
         assert!(wait(async {}).is_err());
     }
