@@ -527,11 +527,11 @@ impl Inner {
         let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             future.as_mut().poll(&mut TaskContext::from_waker(waker))
         }));
-        instance.context.memory.set(memory::enter(outer));
         let done = !matches!(polled, Ok(Poll::Pending));
         if done {
-            instance.future = None;
+            instance.future = None; // made by the script, so credited to it
         }
+        instance.context.memory.set(memory::enter(outer));
         done
     }
 

@@ -277,9 +277,10 @@ fn workers_that_have_ended_cost_their_script_nothing() {
             for n in 0..100 { crew.push(worker::start(|n| n, n)); }
             for w in crew { worker::join(w); }
         }
+        7
     ";
     let record = record(body, &["--script-max-memory", "1m"]);
-    assert_eq!(record["outcome"], "done", "{record:#}");
+    assert_eq!((&record["outcome"], &record["output"]), (&json!("done"), &json!(7)), "{record:#}");
 }
 
 #[test]
