@@ -5,17 +5,22 @@
 
 mod bare;
 mod capture;
+mod crew;
 mod echo;
 mod figures;
+mod handshakes;
 mod instances;
+mod lab;
 mod micro;
 mod nginx;
 mod overhead;
 mod ports;
 mod process;
 mod rounds;
+mod spider;
 mod start;
 mod table;
+mod threads;
 mod titles;
 
 use std::path::{Path, PathBuf};
@@ -37,14 +42,18 @@ type Failure = Box<dyn std::error::Error>;
 /// One kind of work to measure, by the word that selects it on the command line.
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<(), Failure>);
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 12] = [
     ("titles", titles::measure),
     ("overhead", overhead::measure),
     ("rounds", rounds::measure),
     ("ports", ports::measure),
     ("start", start::measure),
     ("memory", instances::measure),
+    ("spider", spider::measure),
+    ("crew", crew::measure),
+    ("handshakes", handshakes::measure),
     ("micro", micro::measure),
+    ("threads", threads::measure),
     ("capture", capture::measure),
 ];
 

@@ -22,20 +22,29 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it with all its files in `folder`.
+    /// Starts one that serves a single small page and writes no log, with all its files in `folder`.
     pub fn start(folder: &Path) -> Result<Nginx, Failure> {
+        let folder = folder.join("nginx");
+        fs::create_dir_all(folder.join("www"))?;
+        fs::write(folder.join("www/index.html"), page())?;
+        Nginx::serve(&folder, "off")
+    }
+
+    /// Starts one that serves `www` of `folder`; its `access.log` has the status and the path of each request.
+    pub fn start_logging(folder: &Path) -> Result<Nginx, Failure> {
+        Nginx::serve(folder, "access.log brief")
+    }
+
+    fn serve(folder: &Path, log: &str) -> Result<Nginx, Failure> {
         // Debian keeps it where only root's search path looks.
         let usual = || Some(PathBuf::from("/usr/sbin/nginx")).filter(|path| path.is_file());
         let program = process::find("nginx").or_else(usual);
         let program = program.ok_or("nginx is not installed; it is in Debian's package nginx-light")?;
         let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
         let port = PORTS.into_iter().find(is_free).ok_or_else(|| format!("none of the ports {PORTS:?} is free"))?;
-        let folder = folder.join("nginx");
-        fs::create_dir_all(folder.join("www"))?;
-        fs::write(folder.join("www/index.html"), page())?;
-        fs::write(folder.join("nginx.conf"), configuration(port))?;
+        fs::write(folder.join("nginx.conf"), configuration(port, log))?;
         let mut command = Command::new(program);
-        command.args(["-e", "error.log", "-c", "nginx.conf", "-p"]).arg(&folder).stdin(Stdio::null());
+        command.args(["-e", "error.log", "-c", "nginx.conf", "-p"]).arg(folder).stdin(Stdio::null());
         let mut nginx = Nginx { process: command.spawn()?, port };
         nginx.wait_until_it_listens()?;
         Ok(nginx)
@@ -76,13 +85,13 @@ fn page() -> String {
 
 /// One process that is its own worker. All of 127.0.0.0/20 can be listened on only with the wildcard address, so peers
 /// from elsewhere are refused by rule.
-fn configuration(port: u16) -> String {
+fn configuration(port: u16, log: &str) -> String {
     let temporary =
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {name};"));
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log error.log;
          events {{ worker_connections 16384; multi_accept on; }}
-         http {{ {} access_log off; default_type text/html; types {{ }} open_file_cache max=16;
+         http {{ {} log_format brief '$status $uri'; access_log {log}; default_type text/html; types {{ }} open_file_cache max=16;
            server {{ listen {port} backlog=4096; root www; allow 127.0.0.0/8; deny all; }} }}\n",
         temporary.join(" ")
     )

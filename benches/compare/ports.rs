@@ -15,7 +15,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
         table.row(WORK, program.who, series, &goal);
     }
     if let [sonde, nmap] = &times[..] {
-        table.ratio(WORK, "nmap, to sonde", nmap, sonde);
+        table.ratio(WORK, "nmap, to sonde", nmap, sonde, None);
     }
     Ok(())
 }

@@ -43,11 +43,14 @@ impl Table {
         self.rows.push([work, who, min, median, max, goal, verdict]);
     }
 
-    /// Adds how many times the median of `anchor` the median of `series` is.
-    pub fn ratio(&mut self, work: &str, who: &str, series: &Series, anchor: &Series) {
+    /// Adds how many times the median of `anchor` the median of `series` is, and how many times it should be.
+    pub fn ratio(&mut self, work: &str, who: &str, series: &Series, anchor: &Series, least: Option<f64>) {
         let ratio = series.median() / anchor.median();
         let mut row: [String; COLUMNS.len()] = Default::default();
         (row[0], row[1], row[3]) = (work.to_owned(), who.to_owned(), format!("{ratio:.2}x"));
+        if let Some(least) = least {
+            (row[5], row[6]) = (format!(">= {least}x"), verdict(ratio >= least));
+        }
         self.rows.push(row);
     }
 

@@ -37,7 +37,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
     table.row(WORK, "sonde, to the faster bare client", &times[2], &Goal::Times(2.0, &times[anchor]));
     if let Some(nmap) = times.get(3) {
         table.row(WORK, "nmap", nmap, &Goal::None);
-        table.ratio(WORK, "nmap, to sonde", nmap, &times[2]);
+        table.ratio(WORK, "nmap, to sonde", nmap, &times[2], None);
     }
     table.remark(WORK, "everybody", "all 4,096 titles equal, in every run");
     peaks(bench, &programs, table)

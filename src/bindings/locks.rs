@@ -12,12 +12,13 @@ use crate::bindings::located;
 use crate::runtime::channel::Channel;
 use crate::runtime::locks::{LockError, Locks};
 use crate::script::callback;
+use crate::script::scheduler::LockKey;
 use crate::script::worker::rethrow;
 use crate::script::{Context, coroutine, wait};
 
 /// A mutex or condition variable by its key.
 #[derive(Clone)]
-pub struct Lock(String);
+pub struct Lock(LockKey);
 
 /// A semaphore; the slots taken belong to threads.
 #[derive(Clone)]
@@ -35,16 +36,16 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// What a lock is known by: any value but unit, booleans and numbers, compared by content.
-fn key_of(op: &str, key: &Dynamic) -> Fallible<String> {
+fn key_of(op: &str, key: &Dynamic) -> Fallible<LockKey> {
     if key.is_unit() || key.is_bool() || key.is_int() || key.is_float() {
         let message = format!("a key is text or another value with an identity, not {}", key.type_name());
         return Err(script_error(ARGUMENT, op, message));
     }
-    Ok(format!("{}:{key:?}", key.type_name()))
+    Ok(format!("{}:{key:?}", key.type_name()).into())
 }
 
 /// The lock table and the running thread's number in it.
-fn table(call: &NativeCallContext<'_>) -> Fallible<(Locks<String>, u64)> {
+fn table(call: &NativeCallContext<'_>) -> Fallible<(Locks<LockKey>, u64)> {
     Ok((Context::of(call)?.scheduler()?.locks(), coroutine::current_thread()))
 }
 
@@ -320,7 +321,7 @@ mod locks {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn once(call: NativeCallContext, key: Dynamic, function: FnPtr) -> Fallible<Dynamic> {
-        let key = format!("once:{}", key_of("locks::once", &key)?);
+        let key: LockKey = format!("once:{}", key_of("locks::once", &key)?).into();
         let shared = Rc::clone(&Context::of(&call)?.shared);
         let known = shared.once.borrow_mut().get(&key);
         if let Some(result) = known {

@@ -14,7 +14,7 @@ use super::Clock;
 use crate::model::Timestamp;
 
 /// Longest time tasks run before the reactor is asked for new I/O.
-const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_micros(100);
 /// Tasks run between two looks at the clock.
 const TICKS_PER_LOOK: usize = 8;
 

@@ -25,7 +25,7 @@ struct Table<K> {
     condvars: HashMap<K, Condvar>,
     /// What each owner waits for: the edges deadlocks are made of.
     waits: HashMap<Owner, For<K>>,
-    held: HashMap<Owner, HashSet<K>>,
+    held: HashMap<Owner, Vec<K>>,
     next_ticket: u64,
 }
 
@@ -204,7 +204,7 @@ impl Condvar {
 impl<K: Hash + Eq + Clone> Table<K> {
     fn take(&mut self, key: &K, owner: Owner) {
         self.mutexes.entry(key.clone()).or_default().holder = Some(owner);
-        self.held.entry(owner).or_default().insert(key.clone());
+        self.held.entry(owner).or_default().push(key.clone());
     }
 
     /// Takes the mutex from its holder and gives it to the next waiter, whose waker is returned.
@@ -213,7 +213,7 @@ impl<K: Hash + Eq + Clone> Table<K> {
         if let Some(holder) = mutex.holder.take()
             && let Some(held) = self.held.get_mut(&holder)
         {
-            held.remove(key);
+            held.retain(|other| other != key);
             if held.is_empty() {
                 self.held.remove(&holder);
             }

@@ -17,7 +17,7 @@ use crate::net::{ConnectOptions, Network};
 use crate::runtime::Spawner;
 
 /// Longest time a worker goes on without giving the loop a turn.
-const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_micros(100);
 
 /// How hard a scan tries; shared by all hosts.
 #[derive(Clone)]

@@ -166,7 +166,7 @@ impl Tasks {
         let now = clock.now();
         let over = self.turn_ends.is_some_and(|end| now >= end);
         if over || self.turn_ends.is_none() {
-            self.turn_ends = Some(now.plus(Duration::from_millis(1)));
+            self.turn_ends = Some(now.plus(Duration::from_micros(100)));
         }
         over
     }

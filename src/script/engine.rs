@@ -6,20 +6,12 @@ use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult, FnNamespace, Module, ModuleResolver, Position, Scope, Shared, Token};
 
-use super::coroutine;
+use super::{coroutine, growth};
 
 /// Call levels of scripts; the stack guard ends deeper recursion in any case.
 const CALL_LEVELS: usize = 64;
 /// Nesting of expressions, at top level and inside functions.
 const EXPRESSION_DEPTH: usize = 64;
-/// Longest string; memory in total is budgeted per instance.
-const MAX_STRING: usize = 16 << 20;
-/// Most elements of an array or BLOB. Rhai counts those of arrays and BLOBs inside along with it, so this bounds what a
-/// list of received chunks holds; it is what natives take in one call.
-const MAX_ELEMENTS: usize = 8 << 20;
-/// Most keys of a map.
-const MAX_KEYS: usize = 1 << 20;
-
 /// What Rhai's names of closures begin with.
 const CLOSURE: &str = "anon$";
 
@@ -33,13 +25,14 @@ pub fn build(stdlib: &'static [(&'static str, &'static str)], directories: Vec<S
     engine
         .set_max_call_levels(CALL_LEVELS)
         .set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH)
-        .set_max_string_size(MAX_STRING)
-        .set_max_array_size(MAX_ELEMENTS)
-        .set_max_map_size(MAX_KEYS)
+        .set_max_string_size(0)
+        .set_max_array_size(0)
+        .set_max_map_size(0)
         .set_max_modules(256)
         .set_max_functions(4096)
         .set_strict_variables(true)
         .set_fail_on_invalid_map_property(false);
+    growth::register(&mut engine);
     allow_default_as_key(&mut engine);
     engine.on_progress(|_| coroutine::on_operation());
     // Scripts print through script::log; a stray print must not reach the results on stdout.

@@ -10,6 +10,7 @@ pub mod coroutine;
 pub mod diagnostic;
 pub mod engine;
 pub mod entry;
+mod growth;
 pub mod header;
 pub mod instance;
 pub mod nested;

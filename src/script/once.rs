@@ -1,6 +1,7 @@
 //! What `locks::once` calls came to, kept for the run as far as there is room.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
 
@@ -17,9 +18,9 @@ type Outcome = Result<Dynamic, Dynamic>;
 /// Results by key. When there are too many, those nobody asked for longest go first.
 #[derive(Default)]
 pub struct Results {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<Rc<str>, Entry>,
     /// Keys by when they were last asked for.
-    order: BTreeMap<u64, String>,
+    order: BTreeMap<u64, Rc<str>>,
     bytes: usize,
     now: u64,
 }
@@ -42,13 +43,13 @@ impl Results {
     }
 
     /// Keeps what the call under `key` came to.
-    pub fn set(&mut self, key: String, outcome: Outcome) {
+    pub fn set(&mut self, key: Rc<str>, outcome: Outcome) {
         self.remove(&key);
         let (Ok(value) | Err(value)) = &outcome;
         let bytes = key.len() + weight(value, 0);
         self.now += 1;
         self.bytes += bytes;
-        self.order.insert(self.now, key.clone());
+        self.order.insert(self.now, Rc::clone(&key));
         self.entries.insert(key, Entry { outcome, bytes, used: self.now });
         while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
             let Some((_, oldest)) = self.order.pop_first() else { return };
@@ -96,10 +97,10 @@ mod tests {
     fn what_nobody_asked_for_longest_goes_first() {
         let mut results = Results::default();
         for n in 0..MAX_ENTRIES {
-            results.set(n.to_string(), Ok("x".into()));
+            results.set(n.to_string().into(), Ok("x".into()));
         }
         assert_eq!(text(results.get("0")).as_deref(), Some("x"));
-        results.set("one more".to_owned(), Err("thrown".into()));
+        results.set("one more".into(), Err("thrown".into()));
         assert!(results.get("1").is_none() && results.get("0").is_some() && results.get("2").is_some());
         assert!(matches!(results.get("one more"), Some(Err(_))));
         assert_eq!((results.entries.len(), results.order.len()), (MAX_ENTRIES, MAX_ENTRIES));
@@ -110,11 +111,11 @@ mod tests {
         let mut results = Results::default();
         let large = || Ok(Dynamic::from_array(vec![Dynamic::from_blob(vec![0; MAX_BYTES / 4])]));
         for key in ["a", "b", "c", "d"] {
-            results.set(key.to_owned(), large());
+            results.set(key.into(), large());
         }
         assert!(results.get("a").is_none() && results.get("b").is_some() && results.bytes <= MAX_BYTES);
-        results.set("b".to_owned(), Ok("small".into()));
-        results.set("too large".to_owned(), Ok(Dynamic::from_blob(vec![0; MAX_BYTES])));
+        results.set("b".into(), Ok("small".into()));
+        results.set("too large".into(), Ok(Dynamic::from_blob(vec![0; MAX_BYTES])));
         assert!(results.entries.is_empty() && results.bytes == 0, "{} left", results.entries.len());
     }
 }

@@ -22,7 +22,6 @@ use ending::plain_failure;
 
 use super::callback::Callback;
 use super::coroutine::{self, Fiber, Progress, Request, Resume, Stop};
-use super::diagnostic;
 use super::instance::{self, Context, Job, Ran, Shared};
 use super::worker::{ThreadId, ThreadState, Worker};
 use crate::model::{FailureKind, ScriptOutcome, ScriptResult, Timestamp, Value};
@@ -30,7 +29,7 @@ use crate::runtime::locks::Locks;
 use crate::runtime::{Clock, memory};
 
 /// Longest time the scheduler runs scripts before other tasks and the reactor get a turn.
-const TURN: Duration = Duration::from_millis(1);
+const TURN: Duration = Duration::from_micros(100);
 /// Waits that are over at once, in a row, before the instance goes to the back of the queue.
 const MAX_READY_IN_A_ROW: u32 = 16;
 
@@ -106,7 +105,7 @@ pub struct Refusal {
 }
 
 /// What a lock is known by.
-pub type LockKey = String;
+pub type LockKey = Rc<str>;
 
 /// What becomes of a thread's result.
 enum Role {
@@ -291,7 +290,7 @@ impl Scheduler {
     pub async fn run(&self) {
         loop {
             self.0.turn();
-            if self.0.running.borrow().is_empty() {
+            if self.0.running.borrow().is_empty() && !coroutine::trim_stacks() {
                 self.0.wait_for_work().await;
             } else {
                 futures_lite::future::yield_now().await;
@@ -303,8 +302,9 @@ impl Scheduler {
 impl Inner {
     /// Moves what is due along the lists and runs scripts for at most [`TURN`].
     fn turn(self: &Rc<Self>) {
-        let end = self.setup.clock.now().plus(TURN);
-        self.stop_overdue();
+        let mut now = self.setup.clock.now();
+        let end = now.plus(TURN);
+        self.stop_overdue(now);
         loop {
             self.pending_to_running();
             self.create();
@@ -315,8 +315,8 @@ impl Inner {
             while left_in_round > 0 {
                 left_in_round -= 1;
                 let Some(instance) = self.running.borrow_mut().pop_front() else { break };
-                self.step(instance);
-                if self.setup.clock.now() >= end {
+                now = self.step(instance, now);
+                if now >= end {
                     return;
                 }
             }
@@ -436,7 +436,7 @@ impl Inner {
         let mut started = None;
         self.enlist(id, Rc::clone(context), Group::default(), deadline, fiber, |waker| {
             let worker = Worker::new(id, context.base, waker.clone());
-            context.children.borrow_mut().entry(parent).or_default().push(worker.clone());
+            adopt(context.children.borrow_mut().entry(parent).or_default(), worker.clone());
             started = Some(worker.clone());
             Role::Worker(worker)
         });
@@ -446,19 +446,20 @@ impl Inner {
         started.ok_or_else(lost)
     }
 
-    /// Resumes one instance until it waits, its slice ends, or it is done.
-    fn step(self: &Rc<Self>, mut instance: Instance) {
+    /// Resumes one instance until it waits, its slice ends, or it is done. Takes and returns the time: the clock is
+    /// read once a resume.
+    fn step(self: &Rc<Self>, mut instance: Instance, mut now: Timestamp) -> Timestamp {
         instance.woken.queued.store(false, Ordering::Release);
         instance.show_state(ThreadState::Running);
         for _ in 0..MAX_READY_IN_A_ROW {
-            self.prolong(&mut instance);
-            instance.stop = instance.stop.or_else(|| self.stop_for(&instance));
+            self.prolong(&mut instance, now);
+            instance.stop = instance.stop.or_else(|| self.stop_for(&instance, now));
             if instance.stop.is_some() {
                 instance.future = None; // closes what the operation held
             } else if !Self::future_is_done(&mut instance) {
                 instance.show_state(ThreadState::Waiting);
                 self.waiting.borrow_mut().insert(instance.id, instance);
-                return;
+                return now;
             }
             let resume = instance.stop.map_or(Resume::Go, Resume::Stop);
             let outer = memory::enter(instance.context.memory.get());
@@ -467,28 +468,24 @@ impl Inner {
             instance.context.memory.set(memory::enter(outer));
             let total = instance.context.operations.get() + operations;
             instance.context.operations.set(total);
+            now = self.setup.clock.now();
             match progress {
                 Progress::Yielded(Request::Wait(future)) => instance.future = Some(future),
                 Progress::Yielded(Request::Slice) => break,
                 Progress::Yielded(Request::Give(_)) => {} // refused before it is made: there is no resumer
-                Progress::Returned(ran) => return self.finish(instance, ran),
-                Progress::Overflowed => {
-                    let (outcome, failure) = diagnostic::overflowed(&instance.context.job.script.path);
-                    return self.end(instance, outcome, Value::Unit, Some(failure));
-                }
-                Progress::Panicked(text) => {
-                    let (outcome, failure) = diagnostic::panicked(&text);
-                    return self.end(instance, outcome, Value::Unit, Some(failure));
+                ended => {
+                    self.conclude(instance, ended);
+                    return now;
                 }
             }
         }
         instance.woken.queued.store(true, Ordering::Release); // it is queued: in running
         self.running.borrow_mut().push_back(instance);
+        now
     }
 
     /// Time a script spent queueing for a socket slot is not its own: its deadline moves.
-    fn prolong(&self, instance: &mut Instance) {
-        let now = self.setup.clock.now();
+    fn prolong(&self, instance: &mut Instance, now: Timestamp) {
         if now < instance.deadline || matches!(instance.role, Role::Closing(..)) {
             return;
         }
@@ -503,7 +500,7 @@ impl Inner {
     }
 
     /// Why the instance must end now, if it must.
-    fn stop_for(&self, instance: &Instance) -> Option<Stop> {
+    fn stop_for(&self, instance: &Instance, now: Timestamp) -> Option<Stop> {
         let limits = &self.setup.shared.limits;
         if let Role::Worker(worker) = &instance.role
             && let Some(stop) = worker.stop_requested()
@@ -513,7 +510,7 @@ impl Inner {
         if let Some(stop) = instance.group.0.get() {
             return Some(stop);
         }
-        if self.setup.clock.now() >= instance.deadline {
+        if now >= instance.deadline {
             return Some(Stop::Wall);
         }
         if instance.context.operations() > limits.operations {
@@ -530,16 +527,15 @@ impl Inner {
         let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             future.as_mut().poll(&mut TaskContext::from_waker(waker))
         }));
-        instance.context.memory.set(memory::enter(outer));
         let done = !matches!(polled, Ok(Poll::Pending));
         if done {
-            instance.future = None;
+            instance.future = None; // made by the script, so credited to it
         }
+        instance.context.memory.set(memory::enter(outer));
         done
     }
 
-    fn stop_overdue(&self) {
-        let now = self.setup.clock.now();
+    fn stop_overdue(&self, now: Timestamp) {
         let deadlines = self.deadlines.borrow();
         let waiting = self.waiting.borrow();
         let overdue = deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
@@ -563,4 +559,14 @@ impl Inner {
         })
         .await;
     }
+}
+
+/// Adds a worker to those its parent started. Those that have ended are let go of before the list grows, so it is as
+/// long as what is alive, however many there were.
+fn adopt(siblings: &mut Vec<Worker>, worker: Worker) {
+    if siblings.len() == siblings.capacity() {
+        siblings.retain(|sibling| !sibling.state().has_ended());
+        siblings.reserve(siblings.len().max(4)); // half of it is free now: the next sweep is as far away as this one
+    }
+    siblings.push(worker);
 }

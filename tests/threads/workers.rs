@@ -270,6 +270,20 @@ fn twenty_thousand_workers_sleep_at_once() {
 }
 
 #[test]
+fn workers_that_have_ended_cost_their_script_nothing() {
+    let body = r"
+        for round in 0..200 {
+            let crew = [];
+            for n in 0..100 { crew.push(worker::start(|n| n, n)); }
+            for w in crew { worker::join(w); }
+        }
+        7
+    ";
+    let record = record(body, &["--script-max-memory", "1m"]);
+    assert_eq!((&record["outcome"], &record["output"]), (&json!("done"), &json!(7)), "{record:#}");
+}
+
+#[test]
 fn one_worker_too_many_is_refused_by_name() {
     let body = "let n = 0;\nloop { try { worker::start(|| worker::sleep(3600)); n += 1; } catch (e) { return [n, e.kind, e.message] } }";
     let found = value(body);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use regex::bytes::{Captures, Match, Regex as Engine, RegexBuilder};
 use rhai::plugin::{export_module, exported_module};
@@ -31,16 +32,17 @@ const MAX_SCAN: usize = 2 << 30;
 /// Matches `find_all` returns unless told otherwise.
 const USUAL_MATCHES: INT = 1000;
 
-/// A compiled pattern; copies share the program.
+/// A compiled pattern; copies share the program, and the automata built while matching: a clone of the engine itself has
+/// to build its own.
 #[derive(Debug, Clone)]
-pub struct Regex(Engine);
+pub struct Regex(Rc<Engine>);
 
 /// A [`Regex`] or the text of a pattern; the name is what the reference prints for such a parameter.
 pub type Pattern = Dynamic;
 
 thread_local! {
     /// The patterns used last, the most recent first. Only a cache: what is not here is compiled again.
-    static RECENT: RefCell<VecDeque<(ImmutableString, Engine)>> = const { RefCell::new(VecDeque::new()) };
+    static RECENT: RefCell<VecDeque<(ImmutableString, Rc<Engine>)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// The static module `regex`.
@@ -48,7 +50,7 @@ pub fn module() -> Module {
     located::module(&natives::RHAI_MANIFEST, exported_module!(natives))
 }
 
-fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
+fn compiled(op: &str, pattern: &str) -> Fallible<Rc<Engine>> {
     fits(op, pattern.len(), MAX_PATTERN)?;
     RegexBuilder::new(pattern)
         .unicode(false)
@@ -56,11 +58,12 @@ fn compiled(op: &str, pattern: &str) -> Fallible<Engine> {
         .size_limit(MAX_PROGRAM)
         .dfa_size_limit(MAX_AUTOMATA)
         .build()
+        .map(Rc::new)
         .map_err(|error| script_error(ARGUMENT, op, error))
 }
 
 /// The program of `pattern`, compiled at most once while it stays among the last `CACHED`.
-pub fn program(op: &str, pattern: &Pattern) -> Fallible<Engine> {
+pub fn program(op: &str, pattern: &Pattern) -> Fallible<Rc<Engine>> {
     if let Some(regex) = pattern.read_lock::<Regex>() {
         return Ok(regex.0.clone());
     }
@@ -137,7 +140,7 @@ fn all(op: &str, pattern: &Pattern, data: &Data, limit: INT) -> Fallible<Array> 
 
 /// `data` with each match replaced, as the kind of value it came as.
 fn replaced(op: &str, pattern: &Pattern, data: &Data, with: &Data) -> Fallible<Dynamic> {
-    let (engine, view, with): (Engine, View, View) =
+    let (engine, view, with): (Rc<Engine>, View, View) =
         (program(op, pattern)?, view(op, data)?, crate::bindings::data::view(op, with)?);
     let mut out: Vec<u8> = Vec::new();
     let mut done = 0;

@@ -7,16 +7,36 @@ use rhai::{Array, Dynamic};
 
 use super::{CLOSING_TIME, Group, Inner, Instance, Role, Sink};
 use crate::model::{Failure, FailureKind, ScriptOutcome, ScriptResult, Value};
-use crate::script::coroutine::{Fiber, Resume, Stop};
+use crate::runtime::memory;
+use crate::script::coroutine::{Fiber, Progress, Resume, Stop};
 use crate::script::diagnostic::{self, Sources};
 use crate::script::instance::{Context, Job, Ran};
 use crate::script::worker::{self, ThreadState};
 
 impl Inner {
-    /// Judges what running an instance came to.
-    pub(super) fn finish(self: &Rc<Self>, instance: Instance, ran: Ran) {
+    /// Ends an instance whose coroutine has come to its end, in whatever way.
+    pub(super) fn conclude(self: &Rc<Self>, instance: Instance, progress: Progress<Ran>) {
+        match progress {
+            Progress::Returned(ran) if matches!(instance.role, Role::Worker(_)) => self.dismiss(instance, ran),
+            Progress::Returned(ran) => self.finish(instance, ran),
+            Progress::Overflowed => {
+                let (outcome, failure) = diagnostic::overflowed(&instance.context.job.script.path);
+                self.end(instance, outcome, Value::Unit, Some(failure));
+            }
+            Progress::Panicked(text) => {
+                let (outcome, failure) = diagnostic::panicked(&text);
+                self.end(instance, outcome, Value::Unit, Some(failure));
+            }
+            Progress::Yielded(_) => {} // it has not ended
+        }
+    }
+
+    /// Ends a worker. What it was made of was charged to its script and is credited to it: otherwise a script that starts
+    /// enough of them, one after the other, would be over its budget with nothing in its hands.
+    fn dismiss(&self, instance: Instance, ran: Ran) {
+        let context = Rc::clone(&instance.context);
+        let outer = memory::enter(context.memory.get());
         if let Role::Worker(worker) = &instance.role {
-            let worker = worker.clone();
             match ran {
                 Ran::Value(value) => worker.complete(ThreadState::Done, Ok(value)),
                 Ran::RuleFalse => worker.complete(ThreadState::Done, Ok(Dynamic::UNIT)),
@@ -25,8 +45,14 @@ impl Inner {
                     worker.complete(state, Err(thrown));
                 }
             }
-            return self.bury(&instance);
         }
+        self.bury(&instance);
+        drop(instance);
+        context.memory.set(memory::enter(outer));
+    }
+
+    /// Judges what running a base thread came to.
+    fn finish(self: &Rc<Self>, instance: Instance, ran: Ran) {
         let path = instance.context.job.script.path.clone();
         match ran {
             Ran::RuleFalse => self.end(instance, ScriptOutcome::RuleFalse, Value::Unit, None),
