@@ -10,11 +10,12 @@ use rhai::{Array, Blob, Engine, INT, ImmutableString, Map};
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::located;
 use super::net::{Handle, Owned};
+use super::packet::PacketValue;
 use super::reach::{Reach, Seconds, check_options, flag, seconds, wait_net};
 use crate::capture::{Captured, Counters, DEFAULT_QUEUE, Directions, Filter, Interest, WHOLE_PACKET};
 use crate::model::{NetError, NetErrorKind};
 use crate::net::broker;
-use crate::packet;
+use crate::packet::Packet;
 
 /// Packets a queue may be asked to hold, and packets of one batch.
 const MOST_PACKETS: INT = 65_536;
@@ -166,7 +167,7 @@ fn next_within(call: &NativeCallContext<'_>, capture: &CaptureValue, timeout: Du
         let capture = capture.get()?;
         clock.timeout(timeout, capture.next()).await.ok().transpose()
     })?;
-    Ok(packet.map_or(Dynamic::UNIT, |packet| Dynamic::from(PacketValue(packet))))
+    Ok(packet.map_or(Dynamic::UNIT, |packet| Dynamic::from(CapturedValue(packet))))
 }
 
 /// So many packets, or those that came when `timeout` is over.
@@ -189,14 +190,14 @@ fn batch_within(call: &NativeCallContext<'_>, capture: &CaptureValue, n: INT, ti
         }
         Ok(packets)
     })?;
-    Ok(packets.into_iter().map(|packet| Dynamic::from(PacketValue(packet))).collect())
+    Ok(packets.into_iter().map(|packet| Dynamic::from(CapturedValue(packet))).collect())
 }
 
 /// A captured packet scripts hold; clones share it.
 #[derive(Clone)]
-pub struct PacketValue(Captured);
+pub struct CapturedValue(Captured);
 
-impl PacketValue {
+impl CapturedValue {
     /// The packet.
     pub fn captured(&self) -> &Captured {
         &self.0
@@ -213,7 +214,7 @@ mod natives {
     pub type Capture = CaptureValue;
 
     /// A captured packet.
-    pub type Captured = PacketValue;
+    pub type Captured = CapturedValue;
 
     /// Captures on the interface packets to the script's host leave by. Errors: `privilege`, `denied`, `budget`. Suspends.
     ///
@@ -402,6 +403,20 @@ mod natives {
         packet.captured().bytes.to_vec()
     }
 
+    /// The packet taken apart, as by `packet::parse`.
+    ///
+    /// ```rhai packets
+    /// let cap = pcap::open(#{ filter: `udp dst port ${udp_port}` });
+    /// net::send(net::udp(host, udp_port), "ping");
+    /// let p = pcap::next(cap).packet;
+    /// assert_eq([p.ip.dst, p.udp.dport], ["127.0.0.1", udp_port]);
+    /// ```
+    #[rhai_fn(get = "packet", pure)]
+    pub fn packet(packet: &mut Captured) -> PacketValue {
+        let captured = packet.captured();
+        PacketValue::new(Packet::parse(captured.link, &captured.bytes))
+    }
+
     /// One line about what it is.
     ///
     /// ```rhai packets
@@ -412,6 +427,6 @@ mod natives {
     #[rhai_fn(global, pure)]
     pub fn summary(packet: &mut Captured) -> String {
         let captured = packet.captured();
-        packet::Packet::parse(captured.link, &captured.bytes).summary()
+        Packet::parse(captured.link, &captured.bytes).summary()
     }
 }

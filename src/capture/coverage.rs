@@ -3,9 +3,10 @@
 //! A program that matches everything wanted, and only that, grows with the interests; the kernel takes 4,096 instructions,
 //! and compiling is not free. So beyond a few interests the union gets coarser, in four steps; what is let through
 //! too much is sorted out by the dispatcher. Once it is coarse, further interests are covered already and cost nothing: ten
-//! thousand subscriptions compile a few dozen programs. It is made narrower when half of the interests are gone.
+//! thousand subscriptions compile a few dozen programs. It is made narrower when half of the interests are gone; parts nobody wants any more
+//! may stay until then, because whoever opens captures one after the other asks for the same again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -63,7 +64,7 @@ const STEPS: [(Step, usize); 4] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Term {
     Flow(FlowTerm),
-    /// A subscription's filter, by its number.
+    /// A filter, by its number among those known.
     Filter(u64),
     Port(u8, u16),
     Host(IpAddr),
@@ -98,10 +99,14 @@ struct Counts {
 struct Union {
     link: LinkType,
     step: usize,
-    terms: BTreeSet<Term>,
-    /// Wanted since the program was made, and not in it.
-    missing: Vec<Term>,
-    wanted: Wanted,
+    /// The parts, some of them wanted by nobody any more.
+    terms: BTreeMap<Term, Rc<Filter>>,
+    /// Whether parts came since the program was made.
+    grown: bool,
+    /// Of the parts.
+    program: Wanted,
+    /// Nobody wants anything; the program waits for somebody who does.
+    asleep: bool,
     version: u64,
     /// Most interests alive since the program was made.
     peak: usize,
@@ -109,15 +114,16 @@ struct Union {
 }
 
 impl Coverages {
-    /// `interest` is new.
-    pub(super) fn add(&mut self, id: u64, interest: &Interest) {
+    /// Somebody new wants something.
+    pub(super) fn add(&mut self, shared: &Shared) {
+        let interest = &shared.interest;
         let counts = self.counts.entry(interest.interface).or_default();
         counts.live += 1;
         counts.outgoing += usize::from(interest.directions.include_out());
         counts.promiscuous += usize::from(interest.promiscuous);
         for (index, union) in &mut self.unions {
             if interest.covers(*index) {
-                union.add(id, interest);
+                union.add(shared);
                 union.peak = union.peak.max(live(&self.counts, *index).live);
             }
         }
@@ -137,8 +143,8 @@ impl Coverages {
         let mut narrower = Vec::new();
         for (index, union) in self.unions.iter_mut().filter(|(index, _)| interest.covers(**index)) {
             let live = live(counts, *index).live;
-            let stale = live == 0 || union.peak >= WORTH_NARROWING && live <= union.peak / 2;
-            if stale && !union.stale || flag_dropped {
+            let stale = union.peak >= WORTH_NARROWING && live <= union.peak / 2;
+            if stale && !union.stale || live == 0 || flag_dropped {
                 narrower.push(*index);
             }
             union.stale |= stale;
@@ -152,7 +158,7 @@ impl Coverages {
         let union = self.unions.entry(interface).or_insert_with(|| Union::new(link));
         union.update(counts.live, || live_ones.values().filter(|one| one.interest.covers(interface)).map(|one| &**one));
         Coverage {
-            wanted: union.wanted.clone(),
+            wanted: if union.asleep { Wanted::Nothing } else { union.program.clone() },
             version: union.version,
             outgoing: counts.outgoing > 0,
             promiscuous: counts.promiscuous > 0,
@@ -182,81 +188,90 @@ impl Union {
         Union {
             link,
             step: 0,
-            terms: BTreeSet::new(),
-            missing: Vec::new(),
-            wanted: Wanted::Nothing,
+            terms: BTreeMap::new(),
+            grown: false,
+            program: Wanted::Nothing,
+            asleep: true,
             version: 0,
             peak: 0,
             stale: true,
         }
     }
 
-    fn add(&mut self, id: u64, interest: &Interest) {
-        let terms = &self.terms;
-        self.missing.extend(terms_of(STEPS[self.step].0, id, interest).filter(|term| !terms.contains(term)));
+    fn add(&mut self, shared: &Shared) {
+        if self.stale {
+            return; // it will be made anew
+        }
+        for term in terms_of(STEPS[self.step].0, shared) {
+            if !self.terms.contains_key(&term) {
+                self.stale |= self.asleep; // no use in growing what nobody wants
+                self.grown = true;
+                self.terms.insert(term, filter_of(term, shared));
+            }
+        }
     }
 
     fn update<'a, I: Iterator<Item = &'a Shared>>(&mut self, count: usize, live: impl Fn() -> I) {
-        if !self.stale && self.missing.is_empty() {
+        if count == 0 {
+            self.version += u64::from(!self.asleep);
+            self.asleep = true;
+            self.stale |= self.step > 0; // a coarse program is no use to the next one alone
             return;
         }
-        let grown = !self.stale && count > 0;
-        self.stale = false;
-        self.version += 1;
-        let missing = std::mem::take(&mut self.missing);
-        if grown {
-            self.terms.extend(missing);
-            if let Some(wanted) = wanted(&self.terms, self.step, self.link, live()) {
-                self.wanted = wanted;
-                return;
+        let woke = std::mem::take(&mut self.asleep);
+        if woke || self.stale || self.grown {
+            self.version += 1;
+        }
+        let grown = std::mem::take(&mut self.grown);
+        if self.stale {
+            self.rebuild(0, count, live);
+        } else if grown {
+            match program(&self.terms, STEPS[self.step].1, self.link) {
+                Some(program) => self.program = program,
+                None => self.rebuild(self.step, count, live),
             }
         }
-        self.rebuild(count, live);
+        self.stale = false;
     }
 
-    /// The narrowest union of what is alive that is small enough.
-    fn rebuild<'a, I: Iterator<Item = &'a Shared>>(&mut self, count: usize, live: impl Fn() -> I) {
+    /// The narrowest union of what is alive that is small enough to grow, from a step on.
+    fn rebuild<'a, I: Iterator<Item = &'a Shared>>(&mut self, first: usize, count: usize, live: impl Fn() -> I) {
         self.peak = count;
-        for (step, (coarseness, most)) in STEPS.iter().enumerate() {
-            let mut terms = BTreeSet::new();
+        for (step, (coarseness, most)) in STEPS.iter().enumerate().skip(first) {
+            let (mut terms, most) = (BTreeMap::new(), most / 2);
             for one in live() {
-                terms.extend(terms_of(*coarseness, one.id, &one.interest));
-                if terms.len() > *most {
+                for term in terms_of(*coarseness, one) {
+                    terms.entry(term).or_insert_with(|| filter_of(term, one));
+                }
+                if terms.len() > most {
                     break;
                 }
             }
-            if let Some(wanted) = wanted(&terms, step, self.link, live()) {
-                (self.step, self.terms, self.wanted) = (step, terms, wanted);
+            if let Some(program) = program(&terms, most, self.link) {
+                (self.step, self.terms, self.program) = (step, terms, program);
                 return;
             }
         }
-        self.wanted = Wanted::Everything; // not reached: the last step always fits
+        self.program = Wanted::Everything; // not reached: the last step always fits
     }
 }
 
-/// The parts of a union that let through what `interest` wants.
-fn terms_of(step: Step, id: u64, interest: &Interest) -> impl Iterator<Item = Term> {
-    let is_plain = interest.key.is_none() && interest.hosts.is_empty();
-    let mut hidden = true;
-    let own: Vec<Term> = match (step, interest.key) {
-        (Step::Everything, _) => vec![Term::Everything],
-        (Step::Exact, Some(key)) => {
+/// The parts of a union that let through what a subscription wants.
+fn terms_of(step: Step, shared: &Shared) -> impl Iterator<Item = Term> {
+    let (key, hosts) = (shared.interest.key, &shared.interest.hosts);
+    let own: Vec<Term> = match (step, key, hosts.as_slice()) {
+        (Step::Everything, _, _) => vec![Term::Everything],
+        (Step::Exact, Some(key), _) => {
             vec![Term::Flow(FlowTerm(key.protocol, key.remote, key.remote_port, key.local_port))]
         }
-        (Step::Ends, Some(key)) if has_ports(key.protocol) => vec![Term::Port(key.protocol, key.local_port)],
-        (_, Some(key)) => vec![Term::Protocol(key.protocol)],
-        (_, None) if is_plain => {
-            hidden = false;
-            vec![interest.filter.as_ref().map_or(Term::Everything, |_| Term::Filter(id))]
-        }
-        (Step::Exact, None) if interest.filter.is_some() => {
-            hidden = false; // the filter and what is about it decide
-            vec![Term::Filter(id)]
-        }
-        (Step::Exact | Step::Ends, None) => interest.hosts.iter().map(|host| Term::Host(*host)).collect(),
-        (Step::Protocols, None) => vec![Term::Addressed],
+        (Step::Ends, Some(key), _) if has_ports(key.protocol) => vec![Term::Port(key.protocol, key.local_port)],
+        (_, Some(key), _) => vec![Term::Protocol(key.protocol)],
+        (_, None, []) => vec![shared.filter.as_ref().map_or(Term::Everything, |filter| Term::Filter(filter.id))],
+        (Step::Exact | Step::Ends, None, hosts) => hosts.iter().map(|host| Term::Host(*host)).collect(),
+        (Step::Protocols, None, _) => vec![Term::Addressed],
     };
-    own.into_iter().chain((hidden && step != Step::Everything).then_some(Term::Hidden))
+    let hidden = step != Step::Everything && (key.is_some() || !hosts.is_empty());
+    own.into_iter().chain(hidden.then_some(Term::Hidden))
 }
 
 /// TCP, UDP, SCTP.
@@ -264,61 +279,39 @@ fn has_ports(protocol: u8) -> bool {
     matches!(protocol, 6 | 17 | 132)
 }
 
-/// The union of `terms`; none if it has too many terms or instructions at this step.
-fn wanted<'a>(
-    terms: &BTreeSet<Term>,
-    step: usize,
-    link: LinkType,
-    live: impl Iterator<Item = &'a Shared>,
-) -> Option<Wanted> {
-    if terms.is_empty() {
-        return Some(Wanted::Nothing);
-    }
-    if terms.contains(&Term::Everything) {
+/// The union of `terms`; none if there are more than `most`, or their program is too long.
+fn program(terms: &BTreeMap<Term, Rc<Filter>>, most: usize, link: LinkType) -> Option<Wanted> {
+    if terms.contains_key(&Term::Everything) {
         return Some(Wanted::Everything);
     }
-    if terms.len() > STEPS[step].1 {
+    if terms.len() > most {
         return None;
     }
-    let of_subscriptions =
-        live.filter(|one| terms.contains(&Term::Filter(one.id))).map(|one| filter_of_subscription(step, &one.interest));
-    let shared = terms.iter().filter(|term| !matches!(term, Term::Filter(_))).map(|term| filter_of_term(*term));
-    let filters: Vec<Rc<Filter>> = of_subscriptions.chain(shared).collect::<Option<_>>()?;
-    let union = Filter::any_of(&filters.iter().map(|filter| &**filter).collect::<Vec<_>>());
-    let program = union.compile(link).ok()?;
+    let filters: Vec<&Filter> = terms.values().map(|filter| &**filter).collect();
+    let program = Filter::any_of(&filters).compile(link).ok()?;
     (program.instructions().len() <= MOST_INSTRUCTIONS).then(|| Wanted::Matching(Rc::new(program)))
 }
 
-/// A filter, and while unions are exact also the fence around it.
-fn filter_of_subscription(step: usize, interest: &Interest) -> Option<Rc<Filter>> {
-    let filter = interest.filter.clone()?;
-    if interest.hosts.is_empty() || STEPS[step].0 != Step::Exact {
-        return Some(filter);
-    }
-    let hosts = interest.hosts.iter().map(|host| Filter::of_host(*host));
-    let fence: Vec<Filter> = hosts.chain(hidden()).collect();
-    let fence = Filter::any_of(&fence.iter().collect::<Vec<_>>());
-    Some(Rc::new((*filter).clone().and(fence)))
-}
-
-fn filter_of_term(term: Term) -> Option<Rc<Filter>> {
-    let parse = |text: &str| Filter::parse(text).ok();
-    let filter = match term {
+/// What a part lets through; everything where the part has no words for less.
+fn filter_of(term: Term, shared: &Shared) -> Rc<Filter> {
+    let parse = |text: &str| Filter::parse(text).unwrap_or_else(|_| Filter::everything());
+    Rc::new(match term {
         Term::Flow(FlowTerm(protocol, remote, remote_port, local_port)) => {
             Filter::of_flow(&FlowKey { protocol, remote, remote_port, local_port })
         }
-        Term::Port(6, port) => parse(&format!("tcp dst port {port}"))?,
-        Term::Port(17, port) => parse(&format!("udp dst port {port}"))?,
-        Term::Port(_, port) => parse(&format!("sctp dst port {port}"))?,
+        Term::Filter(_) => {
+            return shared
+                .filter
+                .as_ref()
+                .map_or_else(|| Rc::new(Filter::everything()), |known| Rc::clone(&known.filter));
+        }
+        Term::Port(6, port) => parse(&format!("tcp dst port {port}")),
+        Term::Port(17, port) => parse(&format!("udp dst port {port}")),
+        Term::Port(_, port) => parse(&format!("sctp dst port {port}")),
         Term::Host(host) => Filter::of_host(host),
-        Term::Protocol(number) => parse(&format!("ip proto {number} or ip6 proto {number}"))?,
-        Term::Addressed => parse("ip or ip6 or arp")?,
-        Term::Hidden => hidden()?,
-        Term::Filter(_) | Term::Everything => return None,
-    };
-    Some(Rc::new(filter))
-}
-
-fn hidden() -> Option<Filter> {
-    Filter::parse("icmp or icmp6 or ip6 proto 0 or ip6 proto 43 or ip6 proto 44 or ip6 proto 60").ok()
+        Term::Protocol(number) => parse(&format!("ip proto {number} or ip6 proto {number}")),
+        Term::Addressed => parse("ip or ip6 or arp"),
+        Term::Hidden => parse("icmp or icmp6 or ip6 proto 0 or ip6 proto 43 or ip6 proto 44 or ip6 proto 60"),
+        Term::Everything => Filter::everything(),
+    })
 }

@@ -12,8 +12,9 @@ use std::task::Waker;
 
 use super::coverage::{Coverage, Coverages};
 use super::ends::Ends;
+use super::known::Filters;
 use super::subscription::{Shared, Subscription};
-use super::{Captured, Frame, Interest};
+use super::{Captured, Filter, FilterError, Frame, Interest};
 use crate::model::{LinkType, NetError, PacketTotals};
 use crate::packet::FlowKey;
 
@@ -41,6 +42,7 @@ struct Table {
     by_host: HashMap<IpAddr, Vec<Rc<Shared>>>,
     /// Neither key nor fence, in the order of subscription.
     rest: Vec<Rc<Shared>>,
+    filters: Filters,
     coverages: Coverages,
     totals: PacketTotals,
 }
@@ -56,11 +58,18 @@ impl Dispatcher {
         *self.source.borrow_mut() = Some(source);
     }
 
+    /// Whether a filter makes sense on links of a kind. What is found out is kept for whoever subscribes with it.
+    pub fn check(&self, filter: &Rc<Filter>, link: LinkType) -> Result<(), FilterError> {
+        let known = self.table.borrow_mut().filters.know(filter);
+        known.check(link)
+    }
+
     /// Subscribes to what `interest` describes. It gets packets from now on, of those that are dispatched: whoever captures
     /// attaches the program of [`Dispatcher::coverage`] before anybody relies on it.
     pub fn subscribe(&self, interest: Interest) -> Subscription {
         let mut table = self.table.borrow_mut();
-        let shared = Rc::new(Shared::new(table.next_id, interest));
+        let filter = interest.filter.as_ref().map(|filter| table.filters.know(filter));
+        let shared = Rc::new(Shared::new(table.next_id, interest, filter));
         table.next_id += 1;
         table.insert(&shared);
         drop(table);
@@ -148,7 +157,7 @@ impl Table {
             }
         }
         self.live.insert(shared.id, Rc::clone(shared));
-        self.coverages.add(shared.id, interest);
+        self.coverages.add(shared);
     }
 
     /// Takes it out everywhere and names the interfaces whose program may become narrower for it.

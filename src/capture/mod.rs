@@ -9,6 +9,7 @@ pub mod dispatcher;
 mod ends;
 pub mod filter;
 mod interest;
+mod known;
 #[cfg(test)]
 mod samples;
 mod subscription;

@@ -1,14 +1,15 @@
 //! One subscription: a bounded queue of packets, and what became of those that did not get in.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::dispatcher::Dispatcher;
-use super::{Captured, Frame, Interest, bpf};
-use crate::model::{LinkType, NetError};
+use super::known::KnownFilter;
+use super::{Captured, Frame, Interest};
+use crate::model::NetError;
 
 /// Bytes a queue holds, whatever number of packets was asked for. One packet always fits.
 pub const QUEUE_BYTES: usize = 8 << 20;
@@ -96,8 +97,7 @@ pub(super) struct Shared {
     pub(super) interest: Interest,
     /// Number of the last packet looked at: one that names two of its hosts is still one packet.
     pub(super) looked_at: Cell<u64>,
-    /// The filter, compiled when its first packet comes, for each kind of link.
-    programs: [OnceCell<Option<bpf::Program>>; 2],
+    pub(super) filter: Option<Rc<KnownFilter>>,
     queue: RefCell<Queue>,
 }
 
@@ -125,19 +125,13 @@ impl Queue {
 }
 
 impl Shared {
-    pub(super) fn new(id: u64, interest: Interest) -> Shared {
-        Shared { id, interest, looked_at: Cell::new(0), programs: Default::default(), queue: RefCell::default() }
+    pub(super) fn new(id: u64, interest: Interest, filter: Option<Rc<KnownFilter>>) -> Shared {
+        Shared { id, interest, looked_at: Cell::new(0), filter, queue: RefCell::default() }
     }
 
-    /// Whether its filter lets `frame` pass. A filter that makes no sense on a link lets nothing pass there.
+    /// Whether its filter lets `frame` pass.
     pub(super) fn passes(&self, frame: &Frame<'_>) -> bool {
-        let Some(filter) = &self.interest.filter else { return true };
-        let place = match frame.link {
-            LinkType::Ethernet => &self.programs[0],
-            LinkType::Ip => &self.programs[1],
-        };
-        let program = place.get_or_init(|| filter.compile(frame.link).ok());
-        program.as_ref().is_some_and(|program| program.run(frame.bytes, frame.wire_len) > 0)
+        self.filter.as_ref().is_none_or(|filter| filter.passes(frame))
     }
 
     /// Whether another packet of `length` bytes has room; if not, it counts as dropped.
