@@ -46,7 +46,9 @@
 //! # The way of a packet
 //!
 //! Out: [`net::packets::Packets::send`] finds route and neighbour of each and puts it into one queue, which is emptied once a
-//! turn of the loop ([`net::live::LivePackets`]).
+//! turn of the loop ([`net::live::LivePackets`]). In: one thread takes packets from the kernel's rings ([`net::live::capture`])
+//! and hands them over in batches; the [`capture::Dispatcher`] finds who wants each and puts it into the queue of every such
+//! [`capture::Subscription`].
 //!
 //! # The way of a result
 //!

@@ -12,9 +12,9 @@ use super::located;
 use super::net::{Handle, Owned};
 use super::packet::PacketValue;
 use super::reach::{Reach, Seconds, check_options, flag, seconds, wait_net};
-use crate::capture::{Captured, Counters, DEFAULT_QUEUE, Directions, Filter, Interest, WHOLE_PACKET};
+use crate::capture::{Captured, Counters, DEFAULT_QUEUE, Directions, Interest, WHOLE_PACKET};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::broker;
+use crate::net::broker::{self, Broker};
 use crate::packet::Packet;
 
 /// Packets a queue may be asked to hold, and packets of one batch.
@@ -99,14 +99,14 @@ fn number(op: &str, options: &Map, name: &str, most: INT) -> Fallible<Option<INT
 }
 
 /// What the options of `pcap::open` ask for; the interface is still a name.
-fn interest(op: &str, options: &Map) -> Fallible<(Place, Interest)> {
+fn interest(op: &str, options: &Map, broker: &Broker) -> Fallible<(Place, Interest)> {
     check_options(op, options, &OPTIONS)?;
     let place = match text(op, options, "interface")? {
         None => Place::ToHost,
         Some(name) if name == "any" => Place::Everywhere,
         Some(name) => Place::Named(name),
     };
-    let parse = |text: ImmutableString| Filter::parse(&text).map(Rc::new).map_err(|e| script_error(ARGUMENT, op, e));
+    let parse = |text: ImmutableString| broker.filter(&text).map_err(|error| script_error(ARGUMENT, op, error));
     let directions = match text(op, options, "direction")?.as_deref() {
         None | Some("both") => Directions::Both,
         Some("in") => Directions::In,
@@ -151,7 +151,7 @@ async fn index_of(reach: &Reach, place: Place) -> Result<Option<u32>, NetError> 
 fn open_with(call: &NativeCallContext<'_>, options: &Map) -> Fallible<CaptureValue> {
     const OP: &str = "pcap::open";
     let reach = Reach::of(call)?;
-    let (place, interest) = interest(OP, options)?;
+    let (place, interest) = interest(OP, options, &reach.broker)?;
     wait_net(async move {
         let interface = index_of(&reach, place).await?;
         let capture = reach.broker.capture(&reach.warrant, Interest { interface, ..interest }).await?;
@@ -205,7 +205,7 @@ impl CapturedValue {
 }
 
 /// Captures of packets with a filter in tcpdump's language. All captures share one ring in the kernel for each interface, and
-/// one program; opening another costs microseconds. Capability `capture`; the process needs CAP_NET_RAW. A script sees packets of
+/// one program; opening another costs microseconds. Capability `capture`; the process needs `CAP_NET_RAW`. A script sees packets of
 /// conversations with its own host, ICMP errors about them included; with the capability `other-hosts` or `broadcast` it
 /// sees all.
 #[export_module(manifest)]

@@ -80,7 +80,9 @@ impl Dispatcher {
         let narrower = self.table.borrow_mut().remove(shared);
         let source = self.source.borrow().clone();
         if let Some(source) = source {
-            narrower.into_iter().for_each(|interface| source.wants_less(interface));
+            for interface in narrower {
+                source.wants_less(interface);
+            }
         }
     }
 
@@ -153,7 +155,9 @@ impl Table {
             (Some(key), _) => self.by_key.entry(key).or_default().push(Rc::clone(shared)),
             (None, []) => self.rest.push(Rc::clone(shared)),
             (None, hosts) => {
-                hosts.iter().for_each(|host| self.by_host.entry(*host).or_default().push(Rc::clone(shared)));
+                for host in hosts {
+                    self.by_host.entry(*host).or_default().push(Rc::clone(shared));
+                }
             }
         }
         self.live.insert(shared.id, Rc::clone(shared));
@@ -180,7 +184,9 @@ impl Table {
             && let Some(key) = FlowKey::of_reply(frame.link, frame.bytes)
             && let Some(list) = self.by_key.get(&key)
         {
-            list.iter().for_each(|one| delivery.offer_fenced(one));
+            for one in list {
+                delivery.offer_fenced(one);
+            }
         }
         if !self.by_host.is_empty() {
             for addr in Ends::of(frame.link, frame.bytes).iter() {
@@ -228,6 +234,7 @@ impl Delivery<'_> {
             || !interest.covers(frame.interface.index)
             || !interest.directions.admit(frame)
             || !shared.passes(frame)
+            || shared.is_ended()
         {
             return;
         }

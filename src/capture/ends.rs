@@ -69,9 +69,9 @@ impl Ends {
         match packet.first()? >> 4 {
             4 => {
                 self.add([v4_at(packet, 12)?, v4_at(packet, 16)?]);
-                let is_first_fragment = u16_at(packet, 6)? & 0x1fff == 0;
+                let fragment_offset = u16_at(packet, 6)? & 0x1fff;
                 let header = usize::from(packet[0] & 0x0f) * 4;
-                if *packet.get(9)? == 1 && is_first_fragment {
+                if *packet.get(9)? == 1 && fragment_offset == 0 {
                     // Unreachable, source quench, redirect, time exceeded, parameter problem quote a packet (RFC 792).
                     self.add_quoted(packet.get(header..)?, |kind| matches!(kind, 3 | 4 | 5 | 11 | 12))?;
                 }
@@ -98,7 +98,7 @@ impl Ends {
     }
 }
 
-/// The ICMPv6 message in an IPv6 packet, behind its extension headers.
+/// The `ICMPv6` message in an IPv6 packet, behind its extension headers.
 fn icmp6(packet: &[u8]) -> Option<&[u8]> {
     let (mut next, mut at) = (*packet.get(6)?, 40);
     for _ in 0..MOST_EXTENSIONS {

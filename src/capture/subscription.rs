@@ -39,7 +39,7 @@ impl Subscription {
     /// The next packet, waiting for one. An error when there will be none: the interface is gone.
     pub fn next(&self) -> impl Future<Output = Result<Captured, NetError>> + 'static {
         let shared = Rc::clone(&self.shared);
-        poll_fn(move |cx| shared.poll(cx, |queue| queue.take()))
+        poll_fn(move |cx| shared.poll(cx, Queue::take))
     }
 
     /// Up to `most` packets, in order, waiting for the first. Errors as [`Subscription::next`].
@@ -134,12 +134,14 @@ impl Shared {
         self.filter.as_ref().is_none_or(|filter| filter.passes(frame))
     }
 
+    /// Whether nothing more may be put into its queue.
+    pub(super) fn is_ended(&self) -> bool {
+        self.queue.borrow().ended.is_some()
+    }
+
     /// Whether another packet of `length` bytes has room; if not, it counts as dropped.
     pub(super) fn has_room(&self, length: usize) -> bool {
         let mut queue = self.queue.borrow_mut();
-        if queue.ended.is_some() {
-            return false;
-        }
         let few = queue.packets.len() < self.interest.queue.max(1);
         let small = queue.packets.is_empty() || queue.bytes + length <= QUEUE_BYTES;
         if few && small {

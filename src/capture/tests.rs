@@ -162,6 +162,22 @@ fn a_waiter_wakes_for_a_packet_and_for_the_end() {
 }
 
 #[test]
+fn closing_it_wakes_who_waits_and_takes_nothing_more() {
+    let (dispatcher, lan) = (Dispatcher::new(), interface(2, LinkKind::Ethernet));
+    let one = dispatcher.subscribe(Interest::default());
+    let closed = NetError::new(NetErrorKind::Closed, "capture", "packets");
+    block_on(async {
+        let mut waiting = Box::pin(one.next());
+        assert!(poll_once(&mut waiting).await.is_none());
+        one.close(&closed);
+        assert_eq!(waiting.await.err(), Some(closed));
+    });
+    dispatcher.dispatch(&frame(&lan, &tcp((1, 2), (3, 4))));
+    assert!(one.try_next().is_none());
+    assert_eq!((one.counters(), dispatcher.totals().dropped), (Counters::default(), 0));
+}
+
+#[test]
 fn dropping_it_unsubscribes() {
     let (dispatcher, lan) = (Dispatcher::new(), interface(2, LinkKind::Ethernet));
     let all: Vec<Subscription> = (0..10)

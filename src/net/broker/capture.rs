@@ -1,14 +1,22 @@
 //! Captures of scripts: only with the capability, only packets of their host, counted like any other socket.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::warrant::SocketCount;
 use super::{Broker, TraceLine, TraceSink, Warrant};
-use crate::capture::{Captured, Counters, Interest, Subscription};
+use crate::capture::{Captured, Counters, Filter, FilterError, Interest, Subscription};
 use crate::model::{Capability, NetError, NetErrorKind};
 use crate::net::NetFuture;
 
 const OP: &str = "capture";
+
+/// Texts of filters remembered with their meaning: the same script asks for the same on every host.
+const MOST_TEXTS: usize = 256;
+
+/// Filters by their text.
+pub(super) type FilterTexts = Rc<RefCell<HashMap<String, Rc<Filter>>>>;
 
 /// A script's capture. Dropping it closes it.
 pub struct Capture {
@@ -18,6 +26,20 @@ pub struct Capture {
 }
 
 impl Broker {
+    /// Reads a filter.
+    pub fn filter(&self, text: &str) -> Result<Rc<Filter>, FilterError> {
+        let mut known = self.filters.borrow_mut();
+        if let Some(filter) = known.get(text) {
+            return Ok(Rc::clone(filter));
+        }
+        let filter = Rc::new(Filter::parse(text)?);
+        if known.len() >= MOST_TEXTS {
+            known.clear();
+        }
+        known.insert(text.to_owned(), Rc::clone(&filter));
+        Ok(filter)
+    }
+
     /// What answers a packet of the bearer: the replies of one conversation take `raw` only, anything else `capture`.
     pub fn replies(&self, warrant: &Rc<Warrant>, interest: Interest) -> NetFuture<Capture> {
         if interest.key.is_none() {
@@ -80,7 +102,9 @@ impl Capture {
     pub async fn batch(&self, most: usize) -> Result<Vec<Captured>, NetError> {
         self.check_bytes()?;
         let packets = self.subscription.batch(most).await?;
-        packets.iter().for_each(|packet| self.note(packet));
+        for packet in &packets {
+            self.note(packet);
+        }
         Ok(packets)
     }
 

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use self::capture::Capture;
+use self::capture::FilterTexts;
 use self::metered::{Metered, MeteredDatagram, MeteredListener};
 pub use self::warrant::Warrant;
 use super::slots::{HoldAndWait, Slot, Slots};
@@ -84,12 +85,13 @@ pub struct Broker {
     slots: Slots,
     trace: Option<TraceSink>,
     open: Rc<Cell<usize>>,
+    filters: FilterTexts,
 }
 
 impl Broker {
     /// A broker over `network`.
     pub fn new(network: Network, governor: Governor, slots: Slots, trace: Option<TraceSink>) -> Broker {
-        Broker { network, governor, slots, trace, open: Rc::default() }
+        Broker { network, governor, slots, trace, open: Rc::default(), filters: FilterTexts::default() }
     }
 
     /// Sockets scripts have open now.

@@ -215,7 +215,7 @@ impl Exchange {
         state.waiting += batch.size();
         match state.news.back_mut() {
             Some(News::Packets(last)) if last.interface == batch.interface && !last.is_ripe() => {
-                last.append(&mut batch)
+                last.append(&mut batch);
             }
             _ => state.news.push_back(News::Packets(batch)),
         }

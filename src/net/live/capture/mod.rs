@@ -290,7 +290,9 @@ impl State {
             let statistics = taps.iter().map(|(index, tap)| (*index, ring::statistics(tap.socket.as_fd())));
             statistics.filter_map(|(index, counts)| Some((index, counts.ok()?.drops))).collect()
         };
-        counts.into_iter().for_each(|(index, drops)| self.dispatcher.kernel_lost(index, u64::from(drops)));
+        for (index, drops) in counts {
+            self.dispatcher.kernel_lost(index, u64::from(drops));
+        }
     }
 
     fn gone(&self, interface: u32) {
