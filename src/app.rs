@@ -5,9 +5,11 @@ mod inputs;
 mod interrupt;
 mod outputs;
 mod privileges;
+mod replay;
 mod script_help;
 mod scripts;
 mod session;
+mod surroundings;
 mod trace;
 
 use std::ffi::OsString;
@@ -35,7 +37,8 @@ fn dispatch(arguments: &[OsString]) -> Result<ExitCode, Error> {
     match cli::parse(arguments)? {
         Command::Help(text) | Command::Version(text) | Command::Notice(text) => print(&text),
         Command::ScriptHelp(request) => script_help::run(&request).and_then(|text| print(&text)),
-        Command::Run(settings) => session::run(*settings),
+        Command::Run(settings) => session::run(*settings, arguments),
+        Command::Replay(asked) => replay::run(&asked),
     }
 }
 

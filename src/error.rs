@@ -41,6 +41,8 @@ pub enum ExitCode {
     Incomplete = 3,
     /// A privilege is missing for what was asked.
     Privilege = 4,
+    /// A replay departed from its recording.
+    Different = 5,
     /// Interrupted, with valid output.
     Interrupted = 130,
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use sonde::net::{Datagram, Listener, Stream, Transport};
+use sonde::net::{Datagram, Listener, Origin, Stream, Transport};
 use sonde::runtime::{Runtime, Spawner};
 
 /// Ports of the servers, all on 127.0.0.1.
@@ -26,12 +26,12 @@ pub async fn start(runtime: &Runtime, transport: &dyn Transport) -> Ports {
     let spawner = runtime.spawner();
     let mut doors = Vec::new();
     for _ in 0..2 {
-        doors.push(transport.listen(any).await.expect("a free port"));
+        doors.push(transport.listen(any, Origin::SCAN).await.expect("a free port"));
     }
     // Reports list ports by number: the echo server always comes first.
     doors.sort_by_key(|door| std::cmp::Reverse(door.local().port()));
     let (echo_door, http_door) = (doors.pop().expect("two doors"), doors.pop().expect("two doors"));
-    let datagram = transport.datagram(Some(any), None).await.expect("a port for the UDP echo server");
+    let datagram = transport.datagram(Some(any), None, Origin::SCAN).await.expect("a port for the UDP echo server");
     let ports =
         Ports { echo: echo_door.local().port(), udp_echo: datagram.local().port(), http: http_door.local().port() };
     serve(&spawner, echo_door, echo);

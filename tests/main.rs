@@ -49,6 +49,9 @@ mod threads;
 /// The servers that examples in the documentation talk to.
 mod loopback;
 
+/// Runs recorded and replayed.
+mod replay;
+
 /// Every example of the reference, in a real script instance.
 mod examples;
 

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::surroundings::Surroundings;
 use crate::cli::{Family, PortSettings, Source, TargetSettings};
 use crate::error::Error;
 use crate::model::Protocol;
-use crate::net::live::names::interface_index;
 use crate::net::{self, Names};
 use crate::target::{Exclude, Name, PortChoice, PortSet, Spec, Targets, list};
 
@@ -16,30 +16,37 @@ const MAX_LIST: u64 = 64 << 20;
 const MAX_ARGUMENTS: u64 = 1 << 20;
 
 /// The targets of the command line, then those of the list files.
-pub fn specs(settings: &TargetSettings) -> Result<Vec<Spec>, Error> {
+pub fn specs(settings: &TargetSettings, around: &Surroundings) -> Result<Vec<Spec>, Error> {
+    let interface_index = |name: &str| around.interface(name);
     let mut specs = Vec::new();
     for text in &settings.specs {
         specs.push(Spec::parse_with(text, &interface_index)?);
     }
     for source in &settings.list_files {
-        let (name, content) = match source {
-            Source::Stdin => ("stdin".to_owned(), read_bounded(std::io::stdin().lock(), "stdin", MAX_LIST)?),
-            Source::File(path) => (path.display().to_string(), read_file(path, MAX_LIST)?),
+        let name = match source {
+            Source::Stdin => "stdin".to_owned(),
+            Source::File(path) => path.display().to_string(),
         };
+        let content = around.file(&name, || match source {
+            Source::Stdin => read_bounded(std::io::stdin().lock(), "stdin", MAX_LIST),
+            Source::File(path) => read_file(path, MAX_LIST),
+        })?;
         specs.extend(list::parse(&content, &name, &interface_index)?);
     }
     Ok(specs)
 }
 
 /// What must not be scanned, and the names in it that have to be resolved first.
-pub fn exclude(settings: &TargetSettings) -> Result<(Exclude, Vec<Name>), Error> {
+pub fn exclude(settings: &TargetSettings, around: &Surroundings) -> Result<(Exclude, Vec<Name>), Error> {
+    let interface_index = |name: &str| around.interface(name);
     let mut specs = Vec::new();
     for text in &settings.exclude {
         specs.extend(list::parse_commas(text, &interface_index)?);
     }
     for path in &settings.exclude_files {
-        let content = read_file(path, MAX_LIST)?;
-        specs.extend(list::parse(&content, &path.display().to_string(), &interface_index)?);
+        let name = path.display().to_string();
+        let content = around.file(&name, || read_file(path, MAX_LIST))?;
+        specs.extend(list::parse(&content, &name, &interface_index)?);
     }
     Ok(Exclude::new(specs))
 }
@@ -80,15 +87,16 @@ pub fn ports(settings: &PortSettings) -> Result<PortSet, Error> {
 }
 
 /// The text of a file with script arguments.
-pub fn argument_file(path: &Path) -> Result<String, Error> {
-    let bytes = read_file(path, MAX_ARGUMENTS)?;
+pub fn argument_file(path: &Path, around: &Surroundings) -> Result<String, Error> {
+    let bytes = around.file(&path.display().to_string(), || read_file(path, MAX_ARGUMENTS))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Error::Usage(format!("--script-args-file {}: not UTF-8 at byte {at}", path.display()))
     })
 }
 
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+/// The content of a file, of at most `limit` bytes.
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let name = path.display().to_string();
     let file = std::fs::File::open(path).map_err(|error| Error::Usage(format!("read {name}: {error}")))?;
     read_bounded(file, &name, limit)

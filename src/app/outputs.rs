@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 use super::complain;
@@ -30,6 +31,12 @@ pub fn open(settings: &ReportSettings) -> Result<Reports, Error> {
         reports.add(name, formatter(*format, settings, terminal), writer);
     }
     Ok(reports)
+}
+
+/// Creates the file of a recording.
+pub fn recording(path: &Path) -> Result<Box<dyn Write>, Error> {
+    let file = File::create(path).map_err(|error| Error::File(format!("create {}: {error}", path.display())))?;
+    Ok(Box::new(file))
 }
 
 fn formatter(format: Format, settings: &ReportSettings, terminal: bool) -> Box<dyn report::Format> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::surroundings::Surroundings;
 use super::{complain, embedded, inputs};
 use crate::bindings;
 use crate::bindings::launch::needs_packets;
@@ -102,7 +103,7 @@ pub fn without_packets(settings: &Settings, chosen: &Chosen, packets: &dyn Packe
 }
 
 /// Selects scripts and checks their arguments.
-pub fn choose(engine: &mut Engine, settings: &ScriptSettings) -> Result<Chosen, Error> {
+pub fn choose(engine: &mut Engine, settings: &ScriptSettings, around: &Surroundings) -> Result<Chosen, Error> {
     let selected = select(&settings.select, &mut engine.catalogue)?;
     if !settings.select.is_empty() {
         engine.mention_broken();
@@ -118,7 +119,7 @@ pub fn choose(engine: &mut Engine, settings: &ScriptSettings) -> Result<Chosen, 
     }
     let mut arguments = Arguments::default();
     for path in &settings.args_files {
-        arguments.add(&inputs::argument_file(path)?, &path.display().to_string()).map_err(Error::Usage)?;
+        arguments.add(&inputs::argument_file(path, around)?, &path.display().to_string()).map_err(Error::Usage)?;
     }
     for text in &settings.args {
         arguments.add(text, "--script-args").map_err(Error::Usage)?;

@@ -1,7 +1,9 @@
 //! One run: from settings to events to the exit code.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
 use std::future::{Future, poll_fn};
+use std::mem::take;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -9,6 +11,7 @@ use std::task::Poll;
 use super::interrupt::Interrupt;
 use super::outputs::{self, Sink};
 use super::scripts::{self, Chosen, Engine};
+use super::surroundings::Surroundings;
 use super::{complain, inputs, privileges};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
@@ -16,14 +19,14 @@ use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
 use crate::cli::{ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
-use crate::model::{
-    Ending, Event, NetError, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals,
-};
-use crate::net::Network;
+use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
 use crate::net::broker::{Broker, Governor, TraceSink};
-use crate::net::live::{LivePackets, LiveTransport, Privileges, names, raise_descriptor_limit};
-use crate::net::resolver::Resolver;
+use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
+use crate::net::record::{RecordedTransport, Recorder};
+use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
+use crate::net::resolver::{Resolver, ResolverConfig};
 use crate::net::slots::{SlotLimits, Slots};
+use crate::net::{Network, Transport};
 use crate::report;
 use crate::runtime::{Random, Runtime};
 use crate::scan::connect::Pace;
@@ -33,7 +36,7 @@ use crate::script::Scheduler;
 use crate::script::instance::Shared;
 use crate::script::registry::Registry;
 use crate::script::scheduler::Setup;
-use crate::target::Targets;
+use crate::target::{Exclude, Name, Spec, Targets};
 
 /// Script instances alive at once, as many as NSE runs: each holds two memory mappings and 14 to 65 KB.
 const DEFAULT_INSTANCES: usize = 1000;
@@ -42,42 +45,116 @@ const RESOLVER_SOCKETS: usize = 128;
 /// Probes in flight to one host unless the user says otherwise.
 const PROBES_PER_HOST: usize = 512;
 
-/// Runs a scan as `settings` say.
-pub fn run(settings: Settings) -> Result<ExitCode, Error> {
+/// Runs a scan as `settings` say. `arguments` are the words they come from.
+pub fn run(settings: Settings, arguments: &[OsString]) -> Result<ExitCode, Error> {
     privileges::settle(settings.privileges)?;
-    settings.notes.iter().for_each(|note| complain(note));
-    let specs = inputs::specs(&settings.targets)?;
-    let (mut exclude, excluded_names) = inputs::exclude(&settings.targets)?;
-    let ports: Rc<[u16]> = inputs::ports(&settings.ports)?.tcp.into();
-    let mut engine = Engine::new(&settings.scripts.dirs)?;
-    let chosen = scripts::choose(&mut engine, &settings.scripts)?;
+    let around = Surroundings::default();
+    let mut prepared = Prepared::new(&settings, &around)?;
     let interrupt = Interrupt::listen()?;
-    let sink = Sink::new(outputs::open(&settings.report)?);
-
     let runtime = Runtime::live();
-    let network = network(&settings, &runtime);
-    let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
-    runtime.run(inputs::resolve_excluded(&mut exclude, excluded_names, &*network.names))?;
-    let targets = inputs::targets(specs, exclude).unique(true);
-    let session = Session::new(settings, network, &runtime, &engine, (chosen, without_packets), ports, sink);
-    Ok(runtime.run(session.run(targets, &interrupt)))
+    let drawn = Random::new(settings.seed);
+    // What a recording is to repeat must follow from its seed, keys of TLS included.
+    let random = if settings.record.is_some() { Random::new(Some(drawn.seed())) } else { drawn };
+    let resolver = around.resolver(&settings);
+    let recorder = match &settings.record {
+        None => None,
+        Some(path) => {
+            let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            let header = around.header(&words, random.seed(), runtime.clock().now());
+            let recorder = Recorder::new(outputs::recording(path)?, &header, runtime.clock());
+            Some(recorder.map_err(|error| Error::File(format!("record {}: {error}", path.display())))?)
+        }
+    };
+    let flushing = recorder.clone().map(|recorder| runtime.spawner().spawn(recorder.keep_flushing()));
+    let network = live(&settings, &runtime, random, resolver, recorder.as_ref());
+    runtime.run(inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names))?;
+    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
+    let code = runtime.run(session.run(targets, interrupt.first()));
+    drop((session, flushing, runtime)); // closes what is open, and that is recorded, too
+    match recorder.map_or(Ok(()), |recorder| recorder.finish()) {
+        Ok(()) => Ok(code),
+        Err(error) => {
+            complain(&format!("the recording is incomplete: {error}"));
+            Ok(ExitCode::Failure)
+        }
+    }
 }
 
-/// The machine's network as the settings want it used.
-fn network(settings: &Settings, runtime: &Runtime) -> Network {
+/// Runs again what was recorded, as `settings` say. Nothing but the file is asked, and no time passes.
+pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Result<ExitCode, Error> {
+    let header = recording.header.as_ref();
+    let around = Surroundings::of_recording(header);
+    let mut prepared = Prepared::new(&settings, &around)?;
+    let runtime = Runtime::simulated(header.map_or(recording.first_packet, |header| header.started));
+    let seed = settings.seed.or(header.map(|header| header.seed));
+    settings.seed = Some(seed.unwrap_or_default()); // the same seed every time
+    settings.privileges.required = false; // a replay uses none
     let (clock, random) = (runtime.clock(), Random::new(settings.seed));
+    let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
+    let transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
+    let packets = Rc::new(ReplayPackets);
+    let network = Network { clock, random, transport, names: Rc::new(resolver), packets };
+    let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
+    let stalled = || Error::Usage("the replay stands still: names to exclude are not answered in it".to_owned());
+    runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
+    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
+    let code = match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
+        Some(code) => code,
+        None => session.stand_still(),
+    };
+    drop((session, runtime));
+    replay.report_unused();
+    Ok(super::replay::judge(&replay.differences(), mode, code))
+}
+
+/// The machine's network as the settings want it used, recorded if there is a recorder.
+fn live(
+    settings: &Settings,
+    runtime: &Runtime,
+    random: Random,
+    resolver: ResolverConfig,
+    recorder: Option<&Recorder>,
+) -> Network {
+    let clock = runtime.clock();
     let most = raise_descriptor_limit();
     let sockets = settings.scan.max_sockets.map_or(most, |wanted| (wanted as usize).min(most));
-    let transport = Rc::new(LiveTransport::new(clock.clone(), sockets, settings.scan.connect_timeout));
-    let mut config = names::system_config();
-    if !settings.names.dns_servers.is_empty() {
-        config.servers.clone_from(&settings.names.dns_servers);
-    }
-    let lookups = Rc::new(LiveTransport::new(clock.clone(), RESOLVER_SOCKETS, settings.scan.connect_timeout));
-    let names = Rc::new(Resolver::new(config, lookups, clock.clone(), random.clone()));
+    let transport = |sockets| -> Rc<dyn Transport> {
+        let live = Rc::new(LiveTransport::new(clock.clone(), sockets, settings.scan.connect_timeout));
+        match recorder {
+            None => live,
+            Some(recorder) => Rc::new(RecordedTransport::new(live, recorder.clone())),
+        }
+    };
+    let (transport, lookups) = (transport(sockets), transport(RESOLVER_SOCKETS));
+    let names = Rc::new(Resolver::new(resolver, lookups, clock.clone(), random.clone()));
     let privileges = Privileges::new(!settings.privileges.forbidden);
     let packets = LivePackets::new(clock.clone(), random.derive("packets"), runtime.spawner(), privileges);
     Network { clock, random, transport, names, packets: Rc::new(packets) }
+}
+
+/// What is read and checked before anything is sent.
+struct Prepared {
+    engine: Engine,
+    chosen: Chosen,
+    specs: Vec<Spec>,
+    exclude: Exclude,
+    excluded: Vec<Name>,
+    ports: Rc<[u16]>,
+    sink: Sink,
+}
+
+impl Prepared {
+    fn new(settings: &Settings, around: &Surroundings) -> Result<Prepared, Error> {
+        settings.notes.iter().for_each(|note| complain(note));
+        let specs = inputs::specs(&settings.targets, around)?;
+        let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
+        let ports: Rc<[u16]> = inputs::ports(&settings.ports)?.tcp.into();
+        let mut engine = Engine::new(&settings.scripts.dirs)?;
+        let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
+        let sink = Sink::new(outputs::open(&settings.report)?);
+        Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, sink })
+    }
 }
 
 /// Everything a run holds while it lasts.
@@ -97,13 +174,13 @@ impl Session {
         settings: Settings,
         network: Network,
         runtime: &Runtime,
-        engine: &Engine,
-        (chosen, without_packets): (Chosen, Option<NetError>),
-        ports: Rc<[u16]>,
-        sink: Sink,
-    ) -> Session {
+        prepared: Prepared,
+    ) -> Result<(Session, Targets), Error> {
+        let Prepared { engine, chosen, specs, exclude, ports, sink, .. } = prepared;
+        let targets = inputs::targets(specs, exclude).unique(true);
         let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
-        let launcher = Launcher { without_packets, ..launcher(&settings, &network, engine, chosen, governor.clone()) };
+        let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
+        let launcher = Launcher { without_packets, ..launcher(&settings, &network, &engine, chosen, governor.clone()) };
         let launcher = Rc::new(launcher);
         let plan = plan(&settings, &network, runtime, governor, &launcher, &ports);
         let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
@@ -111,17 +188,17 @@ impl Session {
         let pipeline = Pipeline::new(plan, policy, Rc::new(move |event| out.emit(&event)));
         let started = network.clock.now();
         let spawner = runtime.spawner();
-        Session { settings, network, launcher, pipeline, spawner, ports, sink, started }
+        Ok((Session { settings, network, launcher, pipeline, spawner, ports, sink, started }, targets))
     }
 
     /// Prerules, hosts, postrules; or as far as that goes until a signal.
-    async fn run(&self, targets: Targets, interrupt: &Interrupt) -> ExitCode {
+    async fn run(&self, targets: Targets, interrupted: impl Future<Output = ()>) -> ExitCode {
         let scheduler = self.launcher.scheduler.clone();
         let scheduling = self.spawner.spawn(async move { scheduler.run().await });
         self.sink.emit(&Event::Start(self.run_start()));
         let interrupted = {
             let mut work = pin!(self.work(targets));
-            let mut signal = pin!(interrupt.first());
+            let mut signal = pin!(interrupted);
             poll_fn(|cx| {
                 if self.sink.is_dead() {
                     return Poll::Ready(true);
@@ -177,6 +254,15 @@ impl Session {
         format!(
             "debug: at the end: {threads} threads alive, {sockets} sockets open, {stacks} stacks in use, locks {locks}"
         )
+    }
+
+    /// The end of a replay in which nobody can go on.
+    fn stand_still(&self) -> ExitCode {
+        let waiting = self.launcher.scheduler.waiting();
+        let who = if waiting.is_empty() { "the scan".to_owned() } else { waiting.join(", ") };
+        complain(&format!("the replay stands still: the recording holds nothing of what {who} waits for"));
+        self.finish(true);
+        ExitCode::Different
     }
 
     fn run_start(&self) -> RunStart {

@@ -39,9 +39,13 @@ pub fn budget_error(budget: &str, op: &str, peer: &str, message: impl Display) -
     exception(&fields)
 }
 
-/// The exception of a failed network operation, with the kinds of [`NetErrorKind`].
+/// The exception of a failed network operation, with the kinds of [`NetErrorKind`]. One that departs from a recording
+/// cannot be caught: what the script does from there on means nothing.
 pub fn net_error(error: &NetError) -> Box<EvalAltResult> {
     match error.kind {
+        NetErrorKind::Replay => {
+            Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(error.to_string()), Position::NONE))
+        }
         NetErrorKind::Budget(spent) => budget_error(spent.name(), error.op, &error.peer, error),
         kind => script_error_with(kind.name(), error.op, &error.peer, error),
     }

@@ -19,6 +19,7 @@ use crate::model::{
     Capabilities, Capability, Failure, FailureKind, Host, Limits, NetError, RuleKind, ScriptOutcome, ScriptResult,
     Timestamp, Totals, Usage, Value,
 };
+use crate::net::Origin;
 use crate::net::broker::{Broker, Warrant};
 use crate::net::warm::WarmStreams;
 use crate::runtime::Threads;
@@ -230,6 +231,7 @@ impl Launcher {
         let (usage, threads) = (Rc::new(Usage::default()), Threads::default());
         let warrant = Warrant {
             script: script.id.as_str().into(),
+            origin: Origin::new(&format!("{}@{subject}", script.id)),
             capabilities: script.header.capabilities,
             fence,
             limits: self.limits,

@@ -68,7 +68,7 @@ impl Reach {
 
     /// Opens a TCP stream. Idle connections of the HTTP client are let go when they are what holds it up.
     pub async fn connect(&self, peer: SocketAddr, options: ConnectOptions) -> Result<Box<dyn Stream>, NetError> {
-        let connected = self.broker.connect(&self.warrant, peer, options).await;
+        let connected = self.broker.connect(&self.warrant, peer, options.clone()).await;
         match (connected, self.client.get()) {
             (Err(error), Some(client)) if error.kind == NetErrorKind::Budget(Spent::Slots) && client.let_go() => {
                 self.broker.connect(&self.warrant, peer, options).await

@@ -79,7 +79,7 @@ fn look<
         let addr = peer.resolve(&reach, port).await?;
         let limit = reach.timeout();
         let connect = ConnectOptions { timeout: Some(limit), ..ConnectOptions::default() };
-        let dial = || reach.broker.connect(&reach.warrant, addr, connect);
+        let dial = || reach.broker.connect(&reach.warrant, addr, connect.clone());
         let (clock, random) = (reach.broker.clock(), reach.broker.random());
         look(&Inspection { dial: &dial, limit, clock, random }).await
     })

@@ -215,6 +215,15 @@ pub struct Flags {
     /// seed of every random choice
     #[argh(option, arg_name = "n")]
     pub seed: Option<String>,
+    /// write everything that goes over the network into a file
+    #[argh(option, arg_name = "file")]
+    pub record: Option<String>,
+    /// run again what is in the file, without a network
+    #[argh(option, arg_name = "file")]
+    pub replay: Option<String>,
+    /// a replay lists differences instead of ending at them
+    #[argh(switch)]
+    pub replay_lenient: bool,
     /// exit code 0 even if something planned was not done
     #[argh(switch)]
     pub allow_incomplete: bool,

@@ -10,6 +10,7 @@ pub mod flags;
 mod help;
 pub mod normalise;
 mod refused;
+mod replay;
 mod resolve;
 pub mod settings;
 mod spelling;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
+pub use replay::Replay;
 pub use settings::{
     Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScanSettings,
     ScriptSettings, Settings, Source, TargetSettings,
@@ -47,6 +49,8 @@ pub enum Command {
     ScriptHelp(ScriptHelp),
     /// Scan.
     Run(Box<Settings>),
+    /// Run again what was recorded: the rest of the command line is in the file.
+    Replay(Replay),
 }
 
 /// `--script-help`.
@@ -69,6 +73,9 @@ pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
             "--version" => return Ok(Command::Version(format!("sonde {}\n", env!("CARGO_PKG_VERSION")))),
             _ => {}
         }
+    }
+    if let Some(replay) = Replay::of(&words, &args_line(args))? {
+        return Ok(Command::Replay(replay));
     }
     let flags = read(&words)?;
     resolve::resolve(&words, &flags, args_line(args))

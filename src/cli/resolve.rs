@@ -24,6 +24,9 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     if !flags.script_help.is_empty() {
         return script_help(&typed, flags).map(Command::ScriptHelp);
     }
+    if flags.replay_lenient {
+        return Err(UsageError::new("--replay-lenient is for replays", "name the recording with --replay <file>"));
+    }
     let template = typed.value("--timing", flags.timing.as_ref(), timing::template)?.unwrap_or_default();
     let targets = targets(&typed, flags)?;
     let scripts = scripts(&typed, flags, &template)?;
@@ -44,6 +47,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         scan: scan(&typed, flags, &template)?,
         privileges: privileges(&typed, flags)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
+        record: typed.value("--record", flags.record.as_ref(), file)?,
         allow_incomplete: flags.allow_incomplete,
         notes: notes(&typed, flags, &scripts, &report)?,
         targets,
@@ -130,7 +134,7 @@ fn not_empty(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-fn file(text: &str) -> Result<PathBuf, Fault> {
+pub(super) fn file(text: &str) -> Result<PathBuf, Fault> {
     match not_empty(text)?.as_str() {
         "-" => Err(Fault { problem: "stdin cannot be used here", remedy: "write a file name; only -iL reads stdin" }),
         name => Ok(PathBuf::from(name)),

@@ -27,6 +27,8 @@ pub struct Settings {
     pub report: ReportSettings,
     /// Seed of every random choice; none: taken from the system.
     pub seed: Option<u64>,
+    /// Where to record the run.
+    pub record: Option<PathBuf>,
     /// Exit code 0 even if something planned was not done.
     pub allow_incomplete: bool,
     /// Remarks for the user, one line each: accepted options without effect.

@@ -83,6 +83,7 @@ fn usual() -> Settings {
             color: Color::Auto,
         },
         seed: None,
+        record: None,
         allow_incomplete: false,
         notes: Vec::new(),
         args_line: "sonde host".to_owned(),
@@ -177,6 +178,7 @@ fn options_change_what_they_say_and_nothing_else() {
             s.report.color = Color::Never;
         }),
         ("-d3 host", |s| (s.report.verbose, s.report.debug) = (3, 3)),
+        ("--record run.pcapng host", |s| s.record = Some("run.pcapng".into())),
         ("--seed 0x10 --allow-incomplete host", |s| {
             s.seed = Some(16);
             s.allow_incomplete = true;
@@ -352,6 +354,9 @@ fn wrong_values_and_conflicts_are_named() {
             "--dns-servers 'ns': not a list of name servers | write addresses such as 192.0.2.53 or [2001:db8::53]:5353",
         ),
         ("--color blue host", "--color 'blue': no choice of colour | write auto, always or never"),
+        ("--replay-lenient host", "--replay-lenient is for replays | name the recording with --replay <file>"),
+        ("--record a --replay b", "--record and --replay contradict each other | leave out one of them"),
+        ("--replay - host", "--replay '-': stdin cannot be used here | write a file name; only -iL reads stdin"),
         ("--seed x host", "--seed 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal"),
         ("-oX - --json host", "two reports go to stdout | give all but one of them a file name"),
         ("-oX a -oN a host", "two reports go to the file 'a' | give each a file of its own"),
@@ -465,4 +470,28 @@ proptest! {
             prop_assert!(read(&words).is_ok(), "{words:?}");
         }
     }
+}
+
+/// The settings of a replay typed as `line` of a run recorded as `recorded`.
+fn replayed(recorded: &str, line: &str) -> Settings {
+    let Ok(Command::Replay(replay)) = parse(&args(line)) else { panic!("{line}: no replay") };
+    let recorded: Vec<String> = args(recorded).into_iter().map(|word| word.into_string().expect("UTF-8")).collect();
+    match replay.command(&recorded) {
+        Ok(Command::Run(settings)) => *settings,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_replay_takes_the_recorded_command_line_and_what_is_typed_now_goes_first() {
+    let recorded = "-n -F -T4 -sC --script x --script-args a=1 --seed 7 --record r -oX out.xml -iL list host";
+    let plain = replayed(recorded, "--replay r");
+    let expected = settings("-n -F -T4 -sC --script x --script-args a=1 --seed 7 -iL list host");
+    assert_eq!(plain, Settings { args_line: plain.args_line.clone(), ..expected });
+    assert_eq!(plain.args_line, "sonde --replay r");
+    let changed = replayed(recorded, "--replay r -p 80 --script y --seed 8 --json other");
+    let expected = settings("-n -T4 --script-args a=1 -p 80 --script y --seed 8 --json other");
+    assert_eq!(changed, Settings { args_line: changed.args_line.clone(), ..expected });
+    let foreign = replayed("", "--replay r --replay-lenient -p 80 host");
+    assert_eq!(foreign.targets.specs, ["host"]);
 }

@@ -31,6 +31,8 @@ pub enum NetErrorKind {
     Privilege,
     /// This machine refused: address in use, no descriptors, interface gone.
     Local,
+    /// What was done differs from the recording that is replayed.
+    Replay,
 }
 
 /// Which budget is used up. The names are what scripts see in `error.budget`, and the class of the failure in reports.
@@ -75,13 +77,35 @@ impl NetErrorKind {
             NetErrorKind::TooLarge => "too-large",
             NetErrorKind::Privilege => "privilege",
             NetErrorKind::Local => "local",
+            NetErrorKind::Replay => "replay",
         }
+    }
+
+    /// The kind of that name, for those the door itself gives.
+    pub fn by_name(name: &str) -> Option<NetErrorKind> {
+        use NetErrorKind as K;
+        let all = [
+            K::Refused,
+            K::Reset,
+            K::Closed,
+            K::Timeout,
+            K::Unreachable,
+            K::Resolve,
+            K::Tls,
+            K::Protocol,
+            K::Denied,
+            K::TooLarge,
+            K::Privilege,
+            K::Local,
+            K::Replay,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
     pub fn is_peer(self) -> bool {
-        use NetErrorKind::{Budget, Denied, Local, Privilege, TooLarge};
-        !matches!(self, Denied | Budget(_) | TooLarge | Privilege | Local)
+        use NetErrorKind::{Budget, Denied, Local, Privilege, Replay, TooLarge};
+        !matches!(self, Denied | Budget(_) | TooLarge | Privilege | Local | Replay)
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Stream, Transport};
+use super::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Origin, Stream, Transport};
 use crate::model::{NetError, NetErrorKind};
 
 pub(crate) struct Loopback;
@@ -24,7 +24,12 @@ impl Transport for Loopback {
         })
     }
 
-    fn datagram(&self, _bind: Option<SocketAddr>, peer: Option<SocketAddr>) -> NetFuture<Box<dyn Datagram>> {
+    fn datagram(
+        &self,
+        _bind: Option<SocketAddr>,
+        peer: Option<SocketAddr>,
+        _origin: Origin,
+    ) -> NetFuture<Box<dyn Datagram>> {
         Box::pin(async move {
             let peer = peer.filter(|peer| peer.ip().is_loopback()).expect("tests stay on loopback");
             let open = || {
@@ -38,7 +43,7 @@ impl Transport for Loopback {
         })
     }
 
-    fn listen(&self, bind: SocketAddr) -> NetFuture<Box<dyn Listener>> {
+    fn listen(&self, bind: SocketAddr, _origin: Origin) -> NetFuture<Box<dyn Listener>> {
         Box::pin(async move { Err(NetError::new(NetErrorKind::Local, "listen", bind)) })
     }
 }

@@ -8,7 +8,10 @@ mod flight;
 pub mod live;
 #[cfg(test)]
 mod loopback;
+mod origin;
 pub mod packets;
+pub mod record;
+pub mod replay;
 pub mod resolver;
 pub mod sim;
 pub mod slots;
@@ -24,6 +27,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
+
+pub use origin::Origin;
 
 use crate::model::{NetError, NetErrorKind};
 use crate::runtime::{Clock, Random};
@@ -47,7 +52,7 @@ pub struct Network {
 }
 
 /// How a stream is opened.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ConnectOptions {
     /// Local address to bind to.
     pub bind: Option<SocketAddr>,
@@ -55,6 +60,8 @@ pub struct ConnectOptions {
     pub timeout: Option<Duration>,
     /// Close with a reset, leaving no TIME-WAIT behind: for probes that only ask whether somebody accepts.
     pub abort_on_close: bool,
+    /// On whose behalf.
+    pub origin: Origin,
 }
 
 /// Opens streams and datagram sockets.
@@ -63,10 +70,15 @@ pub trait Transport {
     fn connect(&self, peer: SocketAddr, options: ConnectOptions) -> NetFuture<Box<dyn Stream>>;
 
     /// Opens a UDP socket, connected to `peer` if there is one, so that ICMP errors are seen.
-    fn datagram(&self, bind: Option<SocketAddr>, peer: Option<SocketAddr>) -> NetFuture<Box<dyn Datagram>>;
+    fn datagram(
+        &self,
+        bind: Option<SocketAddr>,
+        peer: Option<SocketAddr>,
+        origin: Origin,
+    ) -> NetFuture<Box<dyn Datagram>>;
 
     /// Accepts TCP connections on `bind`.
-    fn listen(&self, bind: SocketAddr) -> NetFuture<Box<dyn Listener>>;
+    fn listen(&self, bind: SocketAddr, origin: Origin) -> NetFuture<Box<dyn Listener>>;
 }
 
 /// A connected byte stream. Dropping it closes it.
@@ -75,8 +87,12 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin {
     fn local(&self) -> SocketAddr;
     /// The other end.
     fn peer(&self) -> SocketAddr;
-    /// Close as streams do, even if it was opened with [`ConnectOptions::abort_on_close`].
-    fn close_in_order(&mut self) {}
+    /// Whether the one who opened it may hand it on to `_to`.
+    fn may_be_handed_on(&self, _to: &Origin) -> bool {
+        true
+    }
+    /// It is `to`'s from now on: it closes as streams do, even if it was opened with [`ConnectOptions::abort_on_close`].
+    fn hand_on(&mut self, _to: &Origin) {}
 }
 
 /// A datagram socket.

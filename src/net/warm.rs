@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Stream;
+use super::{Origin, Stream};
 use crate::model::Timestamp;
 
 /// Connections of one host kept at most.
@@ -40,13 +40,13 @@ impl WarmStreams {
         self.0.borrow_mut().retain(|warm| wanted(warm.peer.port()));
     }
 
-    /// The connection to `peer`, if there is a young one.
-    pub fn take(&self, peer: SocketAddr, now: Timestamp) -> Option<Box<dyn Stream>> {
+    /// The connection to `peer` for `origin`, if there is a young one that may be handed on.
+    pub fn take(&self, peer: SocketAddr, now: Timestamp, origin: &Origin) -> Option<Box<dyn Stream>> {
         let mut streams = self.0.borrow_mut();
         streams.retain(|warm| now.since(warm.since) < MAX_AGE);
-        let index = streams.iter().position(|warm| warm.peer == peer)?;
+        let index = streams.iter().position(|warm| warm.peer == peer && warm.stream.may_be_handed_on(origin))?;
         let mut stream = streams.swap_remove(index).stream;
-        stream.close_in_order();
+        stream.hand_on(origin);
         Some(stream)
     }
 }

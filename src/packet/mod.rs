@@ -25,6 +25,7 @@ pub mod number;
 mod parse;
 mod reader;
 mod sctp;
+pub mod segment;
 mod summary;
 mod tcp;
 mod udp;

@@ -13,7 +13,7 @@ use futures_lite::future::{poll_once, yield_now};
 use crate::model::{NetError, NetErrorKind, PortState, Reason, Timestamp};
 use crate::net::broker::Governor;
 use crate::net::warm::WarmStreams;
-use crate::net::{ConnectOptions, Network};
+use crate::net::{ConnectOptions, Network, Origin};
 use crate::runtime::Spawner;
 
 /// Longest time a worker goes on without giving the loop a turn.
@@ -192,11 +192,12 @@ impl Scan {
         if let SocketAddr::V6(v6) = &mut peer {
             v6.set_scope_id(self.scope);
         }
-        let options = ConnectOptions { bind: None, timeout: Some(self.pace.timeout), abort_on_close: true };
+        let timeout = Some(self.pace.timeout);
+        let options = || ConnectOptions { bind: None, timeout, abort_on_close: true, origin: Origin::SCAN };
         let mut tries_left = self.pace.retries;
         loop {
             let started = self.network.clock.now();
-            let result = self.network.transport.connect(peer, options).await;
+            let result = self.network.transport.connect(peer, options()).await;
             let silent = matches!(&result, Err(error) if error.kind == NetErrorKind::Timeout);
             if silent && tries_left > 0 {
                 tries_left -= 1;

@@ -57,6 +57,13 @@ pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (Scri
         diagnostic: String::new(),
     };
     match inner {
+        EvalAltResult::ErrorTerminated(text, _) if text.is_string() => {
+            let message = text.into_string().unwrap_or_default();
+            let source = sources(&file).unwrap_or_else(|| "".into());
+            let diagnostic = render(&message, &file, &source, position, &calls);
+            let class = NetErrorKind::Replay.name();
+            (ScriptOutcome::Failed, Failure { diagnostic, ..failure(FailureKind::Script, class, message) })
+        }
         EvalAltResult::ErrorTerminated(token, _) => stopped(token.try_cast::<Stop>(), failure),
         EvalAltResult::ErrorTooManyOperations(_) => stopped(Some(Stop::Operations), failure),
         EvalAltResult::ErrorStackOverflow(_) => stopped(Some(Stop::Stack), failure),

@@ -227,7 +227,12 @@ impl Scheduler {
     pub fn stop(&self, group: &Group, stop: Stop) {
         group.0.set(Some(stop));
         let waiting = self.0.waiting.borrow();
-        waiting.values().filter(|instance| Rc::ptr_eq(&instance.group.0, &group.0)).for_each(|i| i.waker.wake_by_ref());
+        let mut stopped: Vec<&Instance> =
+            waiting.values().filter(|instance| Rc::ptr_eq(&instance.group.0, &group.0)).collect();
+        stopped.sort_unstable_by_key(|instance| instance.id); // the same order in every run
+        for instance in stopped {
+            instance.waker.wake_by_ref();
+        }
         drop(waiting);
         self.0.wakes.nudge();
     }
@@ -258,6 +263,14 @@ impl Scheduler {
     pub fn describe(&self, thread: ThreadId) -> Option<String> {
         let waiting = self.0.waiting.borrow();
         waiting.get(&thread).map(|instance| instance.context.describe())
+    }
+
+    /// The threads that wait, as shown to people, in the order they were created.
+    pub fn waiting(&self) -> Vec<String> {
+        let waiting = self.0.waiting.borrow();
+        let mut threads: Vec<&Instance> = waiting.values().collect();
+        threads.sort_unstable_by_key(|instance| instance.id);
+        threads.iter().map(|instance| instance.context.describe()).collect()
     }
 
     /// Mutexes and condition variables of the run.

@@ -150,6 +150,9 @@ pub(super) fn ending(error: EvalAltResult) -> (ThreadState, Dynamic) {
         error = match error {
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => *inner,
             EvalAltResult::ErrorRuntime(value, _) => return (ThreadState::Failed, value),
+            EvalAltResult::ErrorTerminated(text, _) if text.is_string() => {
+                return (ThreadState::Failed, fault("replay", "worker", &text.into_string().unwrap_or_default()));
+            }
             EvalAltResult::ErrorTerminated(token, _) => return stopped(token.try_cast::<Stop>()),
             other => return (ThreadState::Failed, fault("script", "worker", &other.to_string())),
         };

@@ -146,6 +146,7 @@ mod tests {
     fn warrant(capabilities: &[Capability], fence: &[&str]) -> Warrant {
         Warrant {
             script: "test".into(),
+            origin: crate::net::Origin::new("test"),
             capabilities: capabilities.iter().copied().collect::<Capabilities>(),
             fence: fence.iter().map(|addr| addr.parse().expect("an address")).collect(),
             limits: Limits::default(),

@@ -126,8 +126,9 @@ impl Broker {
         &self,
         warrant: &Rc<Warrant>,
         peer: SocketAddr,
-        options: ConnectOptions,
+        mut options: ConnectOptions,
     ) -> NetFuture<Box<dyn Stream>> {
+        options.origin = warrant.origin.clone();
         let admitted = warrant.admit(Capability::Tcp, "connect", peer);
         let (broker, warrant) = (self.clone(), Rc::clone(warrant));
         Box::pin(async move {
@@ -136,7 +137,10 @@ impl Broker {
             let slot = broker.slot(&warrant, "connect", peer).await?;
             let count = warrant.open_socket("connect", peer, Some(slot), &broker.open)?;
             broker.governor.pass().await;
-            let warm = warrant.warm.take(peer, broker.clock().now()).filter(|_| options.bind.is_none());
+            let warm = match options.bind {
+                Some(_) => None,
+                None => warrant.warm.take(peer, broker.clock().now(), &warrant.origin),
+            };
             let inner = match warm {
                 Some(stream) => stream,
                 None => broker.network.transport.connect(peer, options).await?,
@@ -179,7 +183,7 @@ impl Broker {
                 None => None, // it has no host to count against
             };
             let count = warrant.open_socket("udp", label, slot, &broker.open)?;
-            let inner = broker.network.transport.datagram(bind, peer).await?;
+            let inner = broker.network.transport.datagram(bind, peer, warrant.origin.clone()).await?;
             Ok(Box::new(MeteredDatagram { inner, count, broker, peer }) as Box<dyn Datagram>)
         })
     }
@@ -191,7 +195,7 @@ impl Broker {
         Box::pin(async move {
             admitted?;
             let count = warrant.open_socket("listen", bind, None, &broker.open)?;
-            let inner = broker.network.transport.listen(bind).await?;
+            let inner = broker.network.transport.listen(bind, warrant.origin.clone()).await?;
             Ok(Box::new(MeteredListener { inner, count, trace: broker.trace.clone() }) as Box<dyn Listener>)
         })
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use crate::model::{Capabilities, Capability, Limits, NetError, NetErrorKind, Spent, Usage};
+use crate::net::Origin;
 use crate::net::slots::Slot;
 use crate::net::warm::WarmStreams;
 use crate::runtime::Threads;
@@ -13,6 +14,8 @@ use crate::runtime::Threads;
 pub struct Warrant {
     /// Script id, for messages and traces.
     pub script: Rc<str>,
+    /// What the door knows it by: script and whom it is for.
+    pub origin: Origin,
     /// Declared in its header.
     pub capabilities: Capabilities,
     /// Addresses it was started for; empty for pre- and postrules.

@@ -28,7 +28,7 @@ use async_io::Async;
 pub use packets::LivePackets;
 pub use privileges::Privileges;
 
-use super::{ConnectOptions, Datagram, Listener, NetFuture, Stream, Transport};
+use super::{ConnectOptions, Datagram, Listener, NetFuture, Origin, Stream, Transport};
 use crate::model::{NetError, NetErrorKind};
 use crate::runtime::{Clock, Semaphore};
 
@@ -70,11 +70,16 @@ impl Transport for LiveTransport {
         Box::pin(tcp::connect(Rc::clone(&self.shared), peer, options))
     }
 
-    fn datagram(&self, bind: Option<SocketAddr>, peer: Option<SocketAddr>) -> NetFuture<Box<dyn Datagram>> {
+    fn datagram(
+        &self,
+        bind: Option<SocketAddr>,
+        peer: Option<SocketAddr>,
+        _origin: Origin,
+    ) -> NetFuture<Box<dyn Datagram>> {
         Box::pin(udp::open(Rc::clone(&self.shared), bind, peer))
     }
 
-    fn listen(&self, bind: SocketAddr) -> NetFuture<Box<dyn Listener>> {
+    fn listen(&self, bind: SocketAddr, _origin: Origin) -> NetFuture<Box<dyn Listener>> {
         Box::pin(tcp::listen(Rc::clone(&self.shared), bind))
     }
 }

@@ -8,14 +8,20 @@ use crate::net::resolver::{Hosts, ResolverConfig};
 /// Longest file read; block lists in hosts files reach some ten megabytes.
 const MAX_FILE: u64 = 32 << 20;
 
-/// The machine's resolver configuration, read once. A missing or unreadable file counts as empty.
-pub fn system_config() -> ResolverConfig {
-    let mut config = ResolverConfig::from_resolv_conf(&text_of("/etc/resolv.conf"), &interface_index);
-    config.hosts = Hosts::parse(&text_of("/etc/hosts"));
+/// Name servers and search list.
+pub const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Names known without asking.
+pub const HOSTS: &str = "/etc/hosts";
+
+/// The resolver's configuration out of the texts of the two files. `interface` gives the number of one.
+pub fn config(resolv_conf: &str, hosts: &str, interface: &dyn Fn(&str) -> Option<u32>) -> ResolverConfig {
+    let mut config = ResolverConfig::from_resolv_conf(resolv_conf, interface);
+    config.hosts = Hosts::parse(hosts);
     config
 }
 
-fn text_of(path: &str) -> String {
+/// The text of one of them; a missing or unreadable file counts as empty.
+pub fn text_of(path: &str) -> String {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
     if read.is_ok() { String::from_utf8_lossy(&bytes).into_owned() } else { String::new() }

@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{Shared, register, while_exhausted};
 use crate::model::{NetError, NetErrorKind};
-use crate::net::{ConnectOptions, Listener, LocalNetFuture, Stream};
+use crate::net::{ConnectOptions, Listener, LocalNetFuture, Origin, Stream};
 use crate::runtime::Permit;
 
 /// Opens a connection. Time spent waiting for a socket slot does not count against the timeout.
@@ -24,7 +24,7 @@ pub(super) async fn connect(
     options: ConnectOptions,
 ) -> Result<Box<dyn Stream>, NetError> {
     let permit = shared.slots.acquire().await;
-    let socket = while_exhausted(&shared, "connect", peer, || start(peer, options)).await?;
+    let socket = while_exhausted(&shared, "connect", peer, || start(peer, options.bind)).await?;
     // Loopback and very near peers have often answered already: a second look spares the reactor three system calls.
     let io = match socket.connect(&peer.into()) {
         Ok(()) => Io::Direct(Some(socket.into())),
@@ -45,9 +45,9 @@ pub(super) async fn connect(
 }
 
 /// Creates the socket and sends the SYN.
-fn start(peer: SocketAddr, options: ConnectOptions) -> io::Result<Socket> {
+fn start(peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(peer), Type::STREAM.nonblocking().cloexec(), None)?;
-    if let Some(bind) = options.bind {
+    if let Some(bind) = bind {
         socket.set_reuse_address(true)?;
         socket.bind(&bind.into())?;
     }
@@ -175,7 +175,7 @@ impl Stream for LiveStream {
         self.peer
     }
 
-    fn close_in_order(&mut self) {
+    fn hand_on(&mut self, _to: &Origin) {
         self.abort_on_close = false;
     }
 }

@@ -11,11 +11,13 @@ use super::config::{ResolverConfig, SERVERS_PER_QUESTION};
 use super::message::{Answer, Query, Question, Verdict};
 use super::window::Window;
 use crate::model::{NetError, NetErrorKind, Timestamp};
-use crate::net::{ConnectOptions, Datagram, Transport};
+use crate::net::{ConnectOptions, Datagram, Origin, Transport};
 use crate::runtime::{Clock, Random};
 
 /// A server that let all tries of a question pass is asked last for this long.
 const SHUN: Duration = Duration::from_secs(10);
+/// What the door knows the resolver by: questions are shared, so they belong to no script.
+const ORIGIN: &str = "resolver";
 
 pub(super) struct Client {
     transport: Rc<dyn Transport>,
@@ -91,7 +93,8 @@ impl Client {
         let random = self.random.derive(&format!("{} {question:?}", server.addr));
         let query = Query::new(question.clone(), &random)
             .ok_or_else(|| Complaint::Spoken("was not asked: the name does not fit a query".to_owned()))?;
-        let socket = self.transport.datagram(None, Some(server.addr)).await.map_err(Complaint::from)?;
+        let socket =
+            self.transport.datagram(None, Some(server.addr), Origin::new(ORIGIN)).await.map_err(Complaint::from)?;
         for (index, wait) in self.tries.iter().enumerate() {
             socket.send(query.wire(), None).await?;
             match self.clock.timeout(*wait, listen(socket.as_ref(), server.addr, &query)).await {
@@ -131,7 +134,8 @@ impl Client {
     async fn over_tcp(&self, addr: SocketAddr, query: &Query) -> Result<Verdict, NetError> {
         let limit = self.tries.iter().sum();
         let exchange = async {
-            let options = ConnectOptions { timeout: Some(limit), ..ConnectOptions::default() };
+            let options =
+                ConnectOptions { timeout: Some(limit), origin: Origin::new(ORIGIN), ..ConnectOptions::default() };
             let mut stream = self.transport.connect(addr, options).await?;
             let failed = |error: std::io::Error| NetError::from_io(&error, "receive", addr);
             let wire = query.wire();

@@ -108,7 +108,7 @@ fn datagrams_are_answered_refused_or_lost() {
     let ask = |port: u16| {
         sim.runtime.run(async {
             let peer = SocketAddr::new(ip, port);
-            let socket = sim.network.transport.datagram(None, Some(peer)).await.unwrap();
+            let socket = sim.network.transport.datagram(None, Some(peer), crate::net::Origin::SCAN).await.unwrap();
             socket.send(b"ping", None).await.unwrap();
             let answer = sim.network.clock.timeout(Duration::from_secs(1), socket.receive()).await;
             answer.map(|result| result.map(|(data, _)| data).map_err(|error| error.kind))

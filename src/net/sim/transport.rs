@@ -13,7 +13,7 @@ use super::stream::SimStream;
 use super::talk::{Saying, Talk};
 use super::world::{Answer, World};
 use crate::model::{NetError, NetErrorKind, Protocol, Timestamp};
-use crate::net::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Stream, Transport, within};
+use crate::net::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Origin, Stream, Transport, within};
 
 /// Time for a connect unless the caller has one of its own.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -55,14 +55,19 @@ impl Transport for SimTransport {
         })
     }
 
-    fn datagram(&self, bind: Option<SocketAddr>, peer: Option<SocketAddr>) -> NetFuture<Box<dyn Datagram>> {
+    fn datagram(
+        &self,
+        bind: Option<SocketAddr>,
+        peer: Option<SocketAddr>,
+        _origin: Origin,
+    ) -> NetFuture<Box<dyn Datagram>> {
         let any = SocketAddr::from(([0, 0, 0, 0], 0));
         let local = bind.unwrap_or_else(|| self.local(peer.unwrap_or(any)));
         let socket = SimDatagram { world: Rc::clone(&self.world), local, peer, inbox: RefCell::default() };
         Box::pin(std::future::ready(Ok(Box::new(socket) as Box<dyn Datagram>)))
     }
 
-    fn listen(&self, bind: SocketAddr) -> NetFuture<Box<dyn Listener>> {
+    fn listen(&self, bind: SocketAddr, _origin: Origin) -> NetFuture<Box<dyn Listener>> {
         let error = NetError::new(NetErrorKind::Local, "listen", bind);
         Box::pin(std::future::ready(Err(error.because("nobody connects to us in a simulated network"))))
     }

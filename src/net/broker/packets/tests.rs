@@ -88,6 +88,7 @@ fn world(rate: Option<f64>, trace: Option<TraceSink>) -> World {
 fn warrant(capabilities: &[Capability]) -> Rc<Warrant> {
     Rc::new(Warrant {
         script: "test".into(),
+        origin: crate::net::Origin::new("test"),
         capabilities: capabilities.iter().copied().collect::<Capabilities>(),
         fence: vec![OWN.into()],
         limits: Limits { packets: 100, bytes: 10_000, ..Limits::default() },
