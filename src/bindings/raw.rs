@@ -240,7 +240,7 @@ fn as_seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1e9
 }
 
-/// Packets sent as they are built, past the kernel's own protocols. Capability `raw`; the process needs CAP_NET_RAW. They go
+/// Packets sent as they are built, past the kernel's own protocols. Capability `raw`; the process needs `CAP_NET_RAW`. They go
 /// to the script's own host; frames, broadcast and multicast take the capability `broadcast`, other hosts `other-hosts`.
 #[export_module(manifest)]
 mod natives {
