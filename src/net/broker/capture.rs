@@ -141,7 +141,6 @@ mod tests {
     use crate::model::{Capabilities, Limits};
     use crate::net::warm::WarmStreams;
     use crate::packet::FlowKey;
-    use crate::runtime::Threads;
 
     fn warrant(capabilities: &[Capability], fence: &[&str]) -> Warrant {
         Warrant {

@@ -57,14 +57,6 @@ impl Packets for Noted {
     fn reserve(&self, _protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "reserve", local))))
     }
-
-    fn capture(&self, _interest: Interest) -> NetFuture<Subscription> {
-        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "capture", "e"))))
-    }
-
-    fn captured(&self) -> PacketTotals {
-        PacketTotals::default()
-    }
 }
 
 struct World {
