@@ -150,7 +150,7 @@ mod tests {
             fence: fence.iter().map(|addr| addr.parse().expect("an address")).collect(),
             limits: Limits::default(),
             usage: Rc::default(),
-            threads: Threads::default(),
+            threads: crate::runtime::Threads::default(),
             warm: WarmStreams::default(),
         }
     }

@@ -54,6 +54,14 @@ impl Packets for Noted {
         Box::pin(std::future::ready(Ok(vec![Ok(now); packets.len()])))
     }
 
+    fn capture(&self, _interest: Interest) -> NetFuture<Subscription> {
+        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "capture", "e"))))
+    }
+
+    fn captured(&self) -> PacketTotals {
+        PacketTotals::default()
+    }
+
     fn reserve(&self, _protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "reserve", local))))
     }
