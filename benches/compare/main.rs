@@ -22,6 +22,7 @@ mod start;
 mod table;
 mod threads;
 mod titles;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,7 +43,7 @@ type Failure = Box<dyn std::error::Error>;
 /// One kind of work to measure, by the word that selects it on the command line.
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<(), Failure>);
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     ("titles", titles::measure),
     ("overhead", overhead::measure),
     ("rounds", rounds::measure),
@@ -55,6 +56,7 @@ const SECTIONS: [Section; 12] = [
     ("micro", micro::measure),
     ("threads", threads::measure),
     ("capture", capture::measure),
+    ("wire", wire::measure),
 ];
 
 fn main() -> ExitCode {
