@@ -60,7 +60,6 @@ fn options_of_nmap_that_do_not_exist_are_refused_by_name() {
         ("-Dme", "decoys", "leave it out"),
         ("--min-rate", "lowest rate", "--max-rate"),
         ("-iR5", "random targets", "-iL"),
-        ("--resume", "continuing", "--exclude"),
         ("-oS", "script kiddie output", "-oN"),
         ("--datadir", "data directory", "--script-dir"),
         ("--packet-trace", "trace", "--script-trace"),

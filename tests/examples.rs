@@ -154,7 +154,7 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
         arguments: Arguments::default(),
         library_arguments: bindings::library_arguments(),
         registry: Registry::default(),
-        verbosity: (0, 0),
+        verbosity: Rc::default(),
         log: Box::new(|_, _, _| {}),
     };
     let source = Rc::clone(&script.source);
@@ -206,5 +206,6 @@ fn host(port: u16, runtime: &Runtime) -> Host {
         scripts: Vec::new(),
         port_scripts: Vec::new(),
         timed_out: false,
+        rules_false: std::collections::BTreeMap::new(),
     }
 }

@@ -25,6 +25,9 @@ mod interrupt;
 /// With and without the right to send packets.
 mod privileges;
 
+/// The run itself: progress, keys, journals, shards, accounting.
+mod operation;
+
 /// The connect scan, exact to the port.
 mod scan;
 

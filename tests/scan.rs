@@ -31,7 +31,7 @@ fn timeless(report: &Report) -> Vec<String> {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                for name in ["at", "started", "ended", "elapsed_seconds", "duration_seconds", "srtt_seconds"] {
+                for name in ["at", "started", "ended", "elapsed_seconds", "duration_seconds", "srtt_seconds", "seed"] {
                     fields.remove(name);
                 }
                 fields.values_mut().for_each(strip);

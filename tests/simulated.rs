@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sonde::model::{Event, Host, HostState, PortState, Protocol, Timestamp};
+use sonde::model::{Event, Host, HostState, PortState, Protocol, Stage, Timestamp};
 use sonde::net::Family;
 use sonde::net::broker::Governor;
 use sonde::net::sim::world::Answer;
@@ -73,6 +73,7 @@ fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
             keep_open: false,
             governor: Governor::new(clock.clone(), Option::None),
             in_flight: Rc::default(),
+            probed: Rc::default(),
         },
         ports: PORTS.into(),
         assume_up: false,
@@ -122,8 +123,10 @@ fn every_host_is_visited_once_and_every_state_is_right() {
     }
     let summary = &scanned.summary;
     assert_eq!(summary.up + summary.down, HOSTS as u64);
-    assert_eq!(summary.ports, (HOSTS * PORTS.len()) as u64);
-    assert_eq!((summary.unprobed, summary.unfinished, summary.under_way), (0, 0, 0));
+    let ports = *summary.stages.clone().of(Stage::Ports);
+    assert_eq!((ports.done, ports.planned()), ((HOSTS * PORTS.len()) as u64, (HOSTS * PORTS.len()) as u64));
+    assert_eq!((summary.unfinished, summary.planned, summary.is_walked), (0, HOSTS as u128, true));
+    assert!(summary.stages.are_complete());
     assert!(scanned.took > Duration::from_secs(5), "silent ports take their time, on the virtual clock");
 }
 

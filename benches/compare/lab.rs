@@ -79,7 +79,7 @@ impl Lab {
             arguments: Arguments::default(),
             library_arguments: Vec::new(),
             registry: Registry::default(),
-            verbosity: (0, 0),
+            verbosity: std::rc::Rc::default(),
             log: Box::new(|_, _, _| {}),
         };
         Scheduler::new(Setup {

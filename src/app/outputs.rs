@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::complain;
+use super::{complain, terminal};
 use crate::cli::{Color, Destination, Format, ReportSettings};
 use crate::error::Error;
 use crate::model::Event;
@@ -60,6 +60,11 @@ fn formatter(format: Format, settings: &ReportSettings, terminal: bool) -> Box<d
     }
 }
 
+/// Whether the terminal is one that cannot redraw a line.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
 /// Where events go; clones share it.
 #[derive(Clone)]
 pub struct Sink(Rc<RefCell<Inner>>);
@@ -77,6 +82,7 @@ impl Sink {
 
     /// Reports one event. A report that cannot be written any more is named once; the others go on.
     pub fn emit(&self, event: &Event) {
+        terminal::erase(); // stdout may be the same terminal
         let mut inner = self.0.borrow_mut();
         match inner.reports.event(event) {
             Ok(()) => {}
@@ -86,6 +92,11 @@ impl Sink {
                 complain(&error.to_string());
             }
         }
+    }
+
+    /// From now on as with so many `-v` and `-d`.
+    pub fn set_verbosity(&self, verbose: u8, debug: u8) {
+        self.0.borrow_mut().reports.set_verbosity(verbose, debug);
     }
 
     /// Whether no report is left to write to: then there is no use in going on.

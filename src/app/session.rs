@@ -1,26 +1,28 @@
 //! One run: from settings to events to the exit code.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::OsString;
 use std::future::{Future, poll_fn};
 use std::mem::take;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::course::Course;
+use super::identity::Identity;
 use super::interrupt::Interrupt;
-use super::outputs::{self, Sink};
+use super::keys::{Controls, Keys};
+use super::progress::Gauge;
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
-use super::{complain, inputs, privileges};
+use super::{complain, inputs, outputs, privileges, terminal};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
-use crate::cli::{ScanSettings, ScriptSettings, Settings};
+use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
-use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
-use crate::net::broker::{Broker, Governor, TraceSink};
+use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Stage, Totals};
+use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::record::{RecordedTransport, Recorder};
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
@@ -45,8 +47,8 @@ const RESOLVER_SOCKETS: usize = 128;
 /// Probes in flight to one host unless the user says otherwise.
 const PROBES_PER_HOST: usize = 512;
 
-/// Runs a scan as `settings` say. `arguments` are the words they come from.
-pub fn run(settings: Settings, arguments: &[OsString]) -> Result<ExitCode, Error> {
+/// Runs a scan as `settings` say.
+pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     privileges::settle(settings.privileges)?;
     let around = Surroundings::default();
     let mut prepared = Prepared::new(&settings, &around)?;
@@ -59,8 +61,7 @@ pub fn run(settings: Settings, arguments: &[OsString]) -> Result<ExitCode, Error
     let recorder = match &settings.record {
         None => None,
         Some(path) => {
-            let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-            let header = around.header(&words, random.seed(), runtime.clock().now());
+            let header = around.header(&settings.run.words, random.seed(), runtime.clock().now());
             let recorder = Recorder::new(outputs::recording(path)?, &header, runtime.clock());
             Some(recorder.map_err(|error| Error::File(format!("record {}: {error}", path.display())))?)
         }
@@ -69,7 +70,7 @@ pub fn run(settings: Settings, arguments: &[OsString]) -> Result<ExitCode, Error
     let network = live(&settings, &runtime, random, resolver, recorder.as_ref());
     runtime.run(inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names))?;
     let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
-    let code = runtime.run(session.run(targets, interrupt.first()));
+    let code = runtime.run(session.run(targets, interrupt.first()))?;
     drop((session, flushing, runtime)); // closes what is open, and that is recorded, too
     match recorder.map_or(Ok(()), |recorder| recorder.finish()) {
         Ok(()) => Ok(code),
@@ -89,6 +90,7 @@ pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Resul
     let seed = settings.seed.or(header.map(|header| header.seed));
     settings.seed = Some(seed.unwrap_or_default()); // the same seed every time
     settings.privileges.required = false; // a replay uses none
+    settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
     let (clock, random) = (runtime.clock(), Random::new(settings.seed));
     let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
     let transport: Rc<dyn Transport> = Rc::new(replay.clone());
@@ -100,7 +102,7 @@ pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Resul
     runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
     let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
     let code = match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
-        Some(code) => code,
+        Some(code) => code?,
         None => session.stand_still(),
     };
     drop((session, runtime));
@@ -141,7 +143,7 @@ struct Prepared {
     exclude: Exclude,
     excluded: Vec<Name>,
     ports: Rc<[u16]>,
-    sink: Sink,
+    identity: Identity,
 }
 
 impl Prepared {
@@ -152,8 +154,8 @@ impl Prepared {
         let ports: Rc<[u16]> = inputs::ports(&settings.ports)?.tcp.into();
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
-        let sink = Sink::new(outputs::open(&settings.report)?);
-        Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, sink })
+        let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
+        Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, identity })
     }
 }
 
@@ -165,8 +167,17 @@ struct Session {
     pipeline: Pipeline,
     spawner: crate::runtime::Spawner,
     ports: Rc<[u16]>,
-    sink: Sink,
-    started: Timestamp,
+    course: Course,
+    gauge: Rc<Gauge>,
+    switches: Switches,
+}
+
+/// What keys change while the run lasts.
+struct Switches {
+    /// `-v` and `-d`.
+    verbosity: Rc<Cell<(u8, u8)>>,
+    /// What scripts send and receive is shown.
+    trace: Rc<Cell<bool>>,
 }
 
 impl Session {
@@ -176,48 +187,123 @@ impl Session {
         runtime: &Runtime,
         prepared: Prepared,
     ) -> Result<(Session, Targets), Error> {
-        let Prepared { engine, chosen, specs, exclude, ports, sink, .. } = prepared;
-        let targets = inputs::targets(specs, exclude).unique(true);
+        let Prepared { engine, chosen, specs, exclude, ports, identity, .. } = prepared;
+        let course = Course::begin(&settings, identity, &network)?;
+        let targets = inputs::targets(specs, exclude).unique(true).in_order(course.order(&settings));
+        let switches = Switches {
+            verbosity: Rc::new(Cell::new((settings.report.verbose, settings.report.debug))),
+            trace: Rc::new(Cell::new(settings.scripts.trace)),
+        };
+        let has_scripts = !chosen.selected.is_empty();
         let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
-        let launcher = Launcher { without_packets, ..launcher(&settings, &network, &engine, chosen, governor.clone()) };
-        let launcher = Rc::new(launcher);
-        let plan = plan(&settings, &network, runtime, governor, &launcher, &ports);
+        let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches);
+        let launcher = Rc::new(Launcher { without_packets, ..launcher });
+        let plan = plan(&settings, &network, runtime, governor, &launcher, &ports, &switches);
+        let probed = Rc::clone(&plan.pace.probed);
         let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
-        let out = sink.clone();
+        let out = course.sink.clone();
         let pipeline = Pipeline::new(plan, policy, Rc::new(move |event| out.emit(&event)));
-        let started = network.clock.now();
+        let pipeline = pipeline.with_ledger(course.ledger());
+        let gauge = Rc::new(Gauge {
+            clock: network.clock.clone(),
+            started: network.clock.now(),
+            summary: pipeline.summary(),
+            under_way: pipeline.under_way(),
+            probed,
+            ports: ports.len() as u64,
+            scheduler: launcher.scheduler.clone(),
+            scripts: Rc::clone(&launcher.totals),
+            has_scripts,
+            past: RefCell::default(),
+        });
         let spawner = runtime.spawner();
-        Ok((Session { settings, network, launcher, pipeline, spawner, ports, sink, started }, targets))
+        Ok((Session { settings, network, launcher, pipeline, spawner, ports, course, gauge, switches }, targets))
     }
 
     /// Prerules, hosts, postrules; or as far as that goes until a signal.
-    async fn run(&self, targets: Targets, interrupted: impl Future<Output = ()>) -> ExitCode {
+    async fn run(&self, targets: Targets, interrupted: impl Future<Output = ()>) -> Result<ExitCode, Error> {
         let scheduler = self.launcher.scheduler.clone();
         let scheduling = self.spawner.spawn(async move { scheduler.run().await });
-        self.sink.emit(&Event::Start(self.run_start()));
+        let watching = self.watch();
+        self.course.sink.emit(&Event::Start(self.run_start()));
+        self.restore()?;
         let interrupted = {
             let mut work = pin!(self.work(targets));
             let mut signal = pin!(interrupted);
             poll_fn(|cx| {
-                if self.sink.is_dead() {
+                if self.course.sink.is_dead() {
                     return Poll::Ready(true);
                 }
                 if work.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(false);
                 }
-                signal.as_mut().poll(cx).map(|()| true)
+                signal.as_mut().poll(cx).map(|()| self.say_interrupted())
             })
             .await
         };
-        drop(scheduling);
-        self.finish(interrupted)
+        self.pipeline.cancel().await;
+        drop((scheduling, watching));
+        terminal::erase();
+        Ok(self.finish(interrupted))
+    }
+
+    /// Reports what earlier parts of the run have done.
+    fn restore(&self) -> Result<(), Error> {
+        let Some(journal) = &self.course.journal else { return Ok(()) };
+        journal.keep_additions(&self.launcher.additions);
+        let summary = self.pipeline.summary();
+        journal.restore(&mut |done| {
+            self.launcher.restore(&done.host);
+            summary.borrow_mut().count(&done);
+            self.course.sink.emit(&Event::Host(Box::new(done.host)));
+        })?;
+        if self.is_postscan_partial() {
+            complain(
+                "--resume: postrules see only the hosts scanned from here on, so the run will count as incomplete",
+            );
+        }
+        Ok(())
+    }
+
+    /// What scripts remembered for their postrules went with the earlier part of the run.
+    fn is_postscan_partial(&self) -> bool {
+        self.course.restored() > 0 && !self.launcher.index.of_kind(RuleKind::Post).is_empty()
+    }
+
+    /// Shows progress and obeys keys, as far as there is a terminal or the user asked for it.
+    fn watch(&self) -> Vec<async_executor::Task<()>> {
+        let run = &self.settings.run;
+        let mut tasks = Vec::new();
+        let drawn = terminal::can_redraw() && !self.network.clock.is_virtual();
+        if drawn || run.stats_every.is_some() {
+            let (gauge, every) = (Rc::clone(&self.gauge), run.stats_every);
+            tasks.push(self.spawner.spawn(async move { gauge.show(drawn, every).await }));
+        }
+        if let Some(keys) = run.keys.then(Keys::open).flatten() {
+            let controls = Controls {
+                verbosity: Rc::clone(&self.switches.verbosity),
+                trace: Rc::clone(&self.switches.trace),
+                sink: self.course.sink.clone(),
+                gauge: Rc::clone(&self.gauge),
+            };
+            tasks.push(self.spawner.spawn(keys.obey(controls, self.network.clock.clone())));
+        }
+        tasks
+    }
+
+    fn say_interrupted(&self) -> bool {
+        complain("interrupted: nothing new is begun, what is known is reported; once more to leave at once");
+        if let Some(journal) = &self.settings.run.journal {
+            complain(&format!("to go on: sonde --resume {}", journal.display()));
+        }
+        true
     }
 
     async fn work(&self, mut targets: Targets) {
         let before = self.launcher.run_global(RuleKind::Pre).await;
         if !before.is_empty() {
-            self.sink.emit(&Event::Prescan(before));
+            self.course.sink.emit(&Event::Prescan(before));
         }
         self.add_found(&mut targets);
         loop {
@@ -228,7 +314,7 @@ impl Session {
         }
         let after = self.launcher.run_global(RuleKind::Post).await;
         if !after.is_empty() {
-            self.sink.emit(&Event::Postscan(after));
+            self.course.sink.emit(&Event::Postscan(after));
         }
         self.launcher.scheduler.settled().await;
         if self.settings.report.debug > 0 {
@@ -270,10 +356,13 @@ impl Session {
         RunStart {
             version: env!("CARGO_PKG_VERSION"),
             args: self.settings.args_line.clone(),
-            at: self.started,
+            at: self.course.started,
             scans: vec![scan],
             verbose: self.settings.report.verbose,
             debug: self.settings.report.debug,
+            seed: self.course.seed,
+            scan: self.course.scan.clone(),
+            shard: self.settings.targets.shard,
         }
     }
 
@@ -281,16 +370,16 @@ impl Session {
         let summary = self.pipeline.summary().borrow().clone();
         summary.troubles.iter().for_each(|trouble| complain(trouble));
         let totals = self.totals(&summary);
-        let complete = is_complete(&totals, &summary) && self.launcher.faults.get() == 0;
+        let complete = is_complete(&totals) && self.launcher.faults.get() == 0 && !self.is_postscan_partial();
         let ending = match (interrupted, complete) {
             (true, _) => Ending::Interrupted,
             (false, true) => Ending::Complete,
             (false, false) => Ending::Incomplete,
         };
         let at = self.network.clock.now();
-        self.sink.emit(&Event::End(RunEnd { at, elapsed: at.since(self.started), ending, totals }));
+        self.course.sink.emit(&Event::End(RunEnd { at, elapsed: at.since(self.course.started), ending, totals }));
         match ending {
-            _ if self.sink.has_failed() => ExitCode::Failure,
+            _ if self.course.has_failed() => ExitCode::Failure,
             Ending::Interrupted => ExitCode::Interrupted,
             Ending::Incomplete if !self.settings.allow_incomplete => ExitCode::Incomplete,
             Ending::Incomplete | Ending::Complete => ExitCode::Complete,
@@ -302,19 +391,33 @@ impl Session {
         totals.up = summary.up;
         totals.down = summary.down;
         totals.unresolved = summary.unresolved;
-        totals.unfinished = summary.unfinished + summary.under_way;
-        totals.ports = summary.ports;
+        // Hosts that nobody ended, because the run stands still.
+        let under_way = self.pipeline.under_way().len() as u64;
+        totals.unfinished = summary.unfinished + under_way;
         totals.packets = self.network.packets.captured();
+        totals.stages = summary.stages.clone();
+        totals.ports = totals.stages.of(Stage::Ports).done;
+        // What an interruption left: names not yet resolved, addresses not yet begun.
+        if summary.names_left > 0 {
+            totals.stages.of(Stage::Targets).skipped += summary.names_left;
+        }
+        if under_way > 0 {
+            totals.stages.of(Stage::Ports).cancelled += under_way * self.ports.len() as u64;
+        }
+        let hosts = totals.stages.of(Stage::Hosts);
+        hosts.cancelled += under_way;
+        let planned = u64::try_from(summary.planned).unwrap_or(u64::MAX);
+        hosts.skipped += planned.saturating_sub(hosts.planned());
         totals
     }
 }
 
 /// Whether everything planned was done: failures of peers are results, but what was cut short or never ran is not.
-fn is_complete(totals: &Totals, summary: &Summary) -> bool {
+fn is_complete(totals: &Totals) -> bool {
     let cut_short =
         [ScriptOutcome::TimedOut, ScriptOutcome::OverBudget, ScriptOutcome::Cancelled, ScriptOutcome::Skipped];
     let scripts_done = totals.scripts.values().all(|by_outcome| cut_short.iter().all(|o| !by_outcome.contains_key(o)));
-    scripts_done && totals.unresolved == 0 && totals.unfinished == 0 && summary.unprobed == 0
+    scripts_done && totals.unresolved == 0 && totals.unfinished == 0 && totals.stages.are_complete()
 }
 
 /// How many sockets scripts may hold: `--max-parallelism` bounds them as it bounds probes.
@@ -340,7 +443,14 @@ fn probes(scan: &ScanSettings) -> (usize, usize) {
     (most.unwrap_or(PROBES_PER_HOST.max(least)), most.unwrap_or(usize::MAX))
 }
 
-fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Chosen, governor: Governor) -> Launcher {
+fn launcher(
+    settings: &Settings,
+    network: &Network,
+    engine: &Engine,
+    chosen: Chosen,
+    governor: Governor,
+    switches: &Switches,
+) -> Launcher {
     let limits = settings.scripts.limits;
     let sources = engine.sources(&chosen.selected);
     let shared = Shared {
@@ -349,7 +459,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         library_arguments: chosen.library_arguments,
         registry: Registry::default(),
         once: RefCell::default(),
-        verbosity: (settings.report.verbose, settings.report.debug),
+        verbosity: Rc::clone(&switches.verbosity),
         log: Box::new(|script, subject, text| complain(&format!("{script} {subject}: {text}"))),
     };
     let scheduler = Scheduler::new(Setup {
@@ -360,7 +470,15 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         convert: to_value,
         sources,
     });
-    let trace: Option<TraceSink> = settings.scripts.trace.then(|| Rc::new(super::trace::line) as TraceSink);
+    let traced = Rc::clone(&switches.trace);
+    // Keys may switch it on later.
+    let trace: Option<TraceSink> = (traced.get() || settings.run.keys).then(|| {
+        Rc::new(move |line: &TraceLine<'_>| {
+            if traced.get() {
+                super::trace::line(line);
+            }
+        }) as TraceSink
+    });
     Launcher {
         scheduler,
         index: chosen.index,
@@ -382,8 +500,9 @@ fn plan(
     governor: Governor,
     launcher: &Rc<Launcher>,
     ports: &Rc<[u16]>,
+    switches: &Switches,
 ) -> HostPlan {
-    let (verbose, debug) = (settings.report.verbose, settings.report.debug);
+    let verbosity = Rc::clone(&switches.verbosity);
     let (per_host, total) = probes(&settings.scan);
     HostPlan {
         network: network.clone(),
@@ -397,12 +516,13 @@ fn plan(
             keep_open: !launcher.index.is_empty(),
             governor,
             in_flight: Rc::default(),
+            probed: Rc::default(),
         },
         ports: Rc::clone(ports),
         assume_up: settings.scan.skip_discovery,
         reverse_names: settings.names.reverse,
         host_timeout: settings.scan.host_timeout,
-        fold: Box::new(move |ports| report::fold(ports, verbose, debug)),
+        fold: Box::new(move |ports| report::fold(ports, verbosity.get().0, verbosity.get().1)),
         scripts: Rc::new(HostScripts(Rc::clone(launcher))),
     }
 }

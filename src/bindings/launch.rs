@@ -129,18 +129,18 @@ impl Launcher {
         deadline: Option<Timestamp>,
     ) -> Vec<(usize, ScriptResult)> {
         let (group, inbox) = (Group::default(), Inbox::default());
-        // Dropped with the run: what was started for it ends.
-        let guard = StopOnDrop { scheduler: &self.scheduler, group: &group };
-        let mut unfinished: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut unfinished: BTreeMap<&str, u64> = BTreeMap::new();
         for plan in plans {
             *unfinished.entry(plan.candidate.script.id.as_str()).or_default() += 1;
         }
+        // Dropped with the run: what was started for it ends.
+        let mut guard = StopOnDrop { launcher: self, group: &group, unfinished };
         let mut waiting: Vec<usize> = (0..plans.len()).collect();
         let mut results: Vec<(usize, ScriptResult)> = Vec::with_capacity(plans.len());
         loop {
             waiting.retain(|index| {
                 let Some(plan) = plans.get(*index) else { return false };
-                if !self.is_ready(&plan.candidate.script.id, &unfinished) {
+                if !self.is_ready(&plan.candidate.script.id, &guard.unfinished) {
                     return true;
                 }
                 if let Some(skipped) = self.skipped(plan) {
@@ -160,16 +160,14 @@ impl Launcher {
                 break;
             }
             for (index, result) in self.next_results(&inbox, &group, deadline).await {
-                if let Some(left) = unfinished.get_mut(result.id.as_str()) {
+                if let Some(left) = guard.unfinished.get_mut(result.id.as_str()) {
                     *left -= 1;
                 }
                 self.totals.borrow_mut().count(&result.id, result.outcome);
-                let is_fault = result.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::Peer);
-                self.faults.set(self.faults.get() + u64::from(is_fault));
+                self.count_fault(&result);
                 results.push((index, result));
             }
         }
-        std::mem::forget(guard);
         results.sort_by_key(|(index, _)| *index);
         results
     }
@@ -198,7 +196,19 @@ impl Launcher {
         })
     }
 
-    fn is_ready(&self, id: &str, unfinished: &BTreeMap<&str, usize>) -> bool {
+    /// Counts the scripts of a host that an earlier part of the run has done.
+    pub fn restore(&self, host: &Host) {
+        self.totals.borrow_mut().count_host(host);
+        let of_ports = host.port_scripts.iter().map(|(_, result)| result);
+        host.scripts.iter().chain(of_ports).for_each(|result| self.count_fault(result));
+    }
+
+    fn count_fault(&self, result: &ScriptResult) {
+        let is_fault = result.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::Peer);
+        self.faults.set(self.faults.get() + u64::from(is_fault));
+    }
+
+    fn is_ready(&self, id: &str, unfinished: &BTreeMap<&str, u64>) -> bool {
         let dependencies = self.dependencies.get(id).map_or(&[][..], Vec::as_slice);
         dependencies.iter().all(|other| unfinished.get(other.as_str()).is_none_or(|left| *left == 0))
     }
@@ -275,15 +285,23 @@ fn is_reported(result: &ScriptResult) -> bool {
     result.outcome != ScriptOutcome::RuleFalse
 }
 
-/// Ends a host's instances when its run is dropped half-way.
+/// Ends a host's instances when its run is dropped half-way, and counts them and those not yet begun as cancelled.
 struct StopOnDrop<'a> {
-    scheduler: &'a Scheduler,
+    launcher: &'a Launcher,
     group: &'a Group,
+    /// Instances without a record yet, by script.
+    unfinished: BTreeMap<&'a str, u64>,
 }
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.scheduler.stop(self.group, Stop::Cancelled);
+        self.unfinished.retain(|_, left| *left > 0);
+        if self.unfinished.is_empty() {
+            return;
+        }
+        self.launcher.scheduler.stop(self.group, Stop::Cancelled);
+        let mut totals = self.launcher.totals.borrow_mut();
+        self.unfinished.iter().for_each(|(id, left)| totals.count_many(id, ScriptOutcome::Cancelled, *left));
     }
 }
 
@@ -307,7 +325,11 @@ impl ScriptStage for HostScripts {
             let results = launcher.run_all(&plans, Some(&value), deadline).await;
             value.warm().retain(|_| false); // a script may have put its host away for good
             let mut host = value.to_host();
-            for (index, result) in results.into_iter().filter(|(_, result)| is_reported(result)) {
+            for (index, result) in results {
+                if !is_reported(&result) {
+                    *host.rules_false.entry(result.id).or_default() += 1;
+                    continue;
+                }
                 match plans.get(index).and_then(|plan| plan.port) {
                     Some(port) => host.port_scripts.push((port, result)),
                     None => host.scripts.push(result),

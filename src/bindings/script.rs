@@ -129,7 +129,7 @@ mod script {
     #[rhai_fn(return_raw)]
     pub fn log(call: NativeCallContext, level: &str, text: &str) -> Fallible<()> {
         let context = Context::of(&call)?;
-        let (verbose, debug) = context.shared.verbosity;
+        let (verbose, debug) = context.shared.verbosity.get();
         let shown = match level {
             "error" => true,
             "info" => verbose > 0,
@@ -200,7 +200,7 @@ mod script {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn verbosity(call: NativeCallContext) -> Fallible<INT> {
-        Ok(INT::from(Context::of(&call)?.shared.verbosity.0))
+        Ok(INT::from(Context::of(&call)?.shared.verbosity.get().0))
     }
 
     /// How much debugging the run asks for: the number of `-d`.
@@ -210,7 +210,7 @@ mod script {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn debugging(call: NativeCallContext) -> Fallible<INT> {
-        Ok(INT::from(Context::of(&call)?.shared.verbosity.1))
+        Ok(INT::from(Context::of(&call)?.shared.verbosity.get().1))
     }
 
     /// Says what the output is so far. It is reported, marked as partial, if the script is ended early by an error, a

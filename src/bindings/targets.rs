@@ -22,6 +22,8 @@ pub struct Additions(Rc<RefCell<Added>>);
 #[derive(Default)]
 struct Added {
     waiting: Vec<(IpAddr, u32)>,
+    /// What a journal has not been told yet.
+    fresh: Vec<(IpAddr, u32)>,
     /// Of the whole run.
     count: usize,
 }
@@ -32,6 +34,18 @@ impl Additions {
         std::mem::take(&mut self.0.borrow_mut().waiting)
     }
 
+    /// The same for whoever keeps a journal; what it takes stays on its way.
+    pub fn take_fresh(&self) -> Vec<(IpAddr, u32)> {
+        std::mem::take(&mut self.0.borrow_mut().fresh)
+    }
+
+    /// Puts back what scripts added in an earlier part of the run.
+    pub fn restore(&self, addr: IpAddr, scope: u32) {
+        let mut added = self.0.borrow_mut();
+        added.count += 1;
+        added.waiting.push((addr, scope));
+    }
+
     fn add(&self, addr: IpAddr, scope: u32) -> Fallible<()> {
         let mut added = self.0.borrow_mut();
         if added.count == MOST {
@@ -39,6 +53,7 @@ impl Additions {
         }
         added.count += 1;
         added.waiting.push((addr, scope));
+        added.fresh.push((addr, scope));
         Ok(())
     }
 }

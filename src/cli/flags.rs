@@ -35,6 +35,13 @@ pub struct Flags {
     #[argh(switch)]
     pub ipv6: bool,
 
+    /// targets in random order (--rH)
+    #[argh(switch)]
+    pub randomize_hosts: bool,
+    /// one part of the targets: i/n
+    #[argh(option, arg_name = "i/n")]
+    pub shard: Option<String>,
+
     // Names.
     /// no reverse names (-n)
     #[argh(switch)]
@@ -211,6 +218,23 @@ pub struct Flags {
     #[argh(option, arg_name = "when")]
     pub color: Option<String>,
 
+    // The run itself.
+    /// progress, one line every so often
+    #[argh(option, arg_name = "time")]
+    pub stats_every: Option<String>,
+    /// no keys are read
+    #[argh(switch)]
+    pub noninteractive: bool,
+    /// what is done, to go on from
+    #[argh(option, arg_name = "file")]
+    pub journal: Option<String>,
+    /// go on from a journal
+    #[argh(option, arg_name = "file")]
+    pub resume: Option<String>,
+    /// join the JSON Lines of the shards of a scan
+    #[argh(switch)]
+    pub merge: bool,
+
     // The rest.
     /// seed of every random choice
     #[argh(option, arg_name = "n")]
@@ -227,9 +251,6 @@ pub struct Flags {
     /// exit code 0 even if something planned was not done
     #[argh(switch)]
     pub allow_incomplete: bool,
-    /// accepted without effect: no keys are read
-    #[argh(switch)]
-    pub noninteractive: bool,
     /// stop at once if packets are not possible
     #[argh(switch)]
     pub privileged: bool,

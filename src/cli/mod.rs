@@ -9,6 +9,7 @@
 pub mod flags;
 mod help;
 pub mod normalise;
+mod operation;
 mod refused;
 mod replay;
 mod resolve;
@@ -28,8 +29,8 @@ use argh::FromArgs;
 
 pub use replay::Replay;
 pub use settings::{
-    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScanSettings,
-    ScriptSettings, Settings, Source, TargetSettings,
+    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, RunSettings,
+    ScanSettings, ScriptSettings, Settings, Source, TargetSettings,
 };
 pub use usage::UsageError;
 
@@ -47,6 +48,15 @@ pub enum Command {
     Notice(String),
     /// Describe scripts.
     ScriptHelp(ScriptHelp),
+    /// Join reports.
+    Merge(Merge),
+    /// Go on with the scan of a journal, which holds the command line.
+    Resume {
+        /// The journal.
+        journal: PathBuf,
+        /// Whether keys are read.
+        keys: bool,
+    },
     /// Scan.
     Run(Box<Settings>),
     /// Run again what was recorded: the rest of the command line is in the file.
@@ -64,6 +74,17 @@ pub struct ScriptHelp {
     pub json: bool,
 }
 
+/// `--merge`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// JSON Lines reports of the shards, at least one.
+    pub files: Vec<PathBuf>,
+    /// What to write, and where.
+    pub report: ReportSettings,
+    /// Exit code 0 even if something planned was not done.
+    pub allow_incomplete: bool,
+}
+
 /// Reads a command line, without the program's name.
 pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
     let words = normalise::normalise(args)?;
@@ -78,7 +99,11 @@ pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
         return Ok(Command::Replay(replay));
     }
     let flags = read(&words)?;
-    resolve::resolve(&words, &flags, args_line(args))
+    let mut command = resolve::resolve(&words, &flags, args_line(args))?;
+    if let Command::Run(settings) = &mut command {
+        settings.run.words = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    }
+    Ok(command)
 }
 
 /// Hands the words to argh, targets last, so that none can be taken for an option.

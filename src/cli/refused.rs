@@ -112,14 +112,11 @@ pub(super) const REFUSED: &[Refused] = &[
     row("discovery-ignore-rst", "discovery by reset", PING),
     // Targets and names.
     glued("iR", "random targets", "list the addresses you are allowed to scan, or use -iL"),
-    row("randomize-hosts", "shuffled targets", "shuffle the list before the scan: shuf hosts | sonde -iL -"),
-    row("rH", "shuffled targets", "shuffle the list before the scan: shuf hosts | sonde -iL -"),
     row(
         "system-dns",
         "names from the system's resolver",
         "use --dns-servers to choose servers, or -n for no reverse names",
     ),
-    row("resume", "continuing an earlier scan", "run it again with --exclude or --excludefile for the finished hosts"),
     row("port-ratio", "ports by frequency", "use --top-ports or -F"),
     // Packets.
     glued("f", "fragmented packets", NO_PACKETS),
@@ -154,7 +151,6 @@ pub(super) const REFUSED: &[Refused] = &[
     row("defeat-rst-ratelimit", "ignoring limits on resets", "use --max-rate to stay below a target's limit"),
     row("defeat-icmp-ratelimit", "ignoring limits on ICMP errors", "use --max-rate to stay below a target's limit"),
     row("nsock-engine", "choice of event engine", NO_LOOP),
-    row("stats-every", "progress at intervals", "use -v: each host is reported as soon as it is done"),
     // Output and data.
     row("append-output", "adding to existing files", "write to a new file and join them afterwards"),
     row("oS", "script kiddie output", "use -oN for text, -oJ for JSON Lines"),

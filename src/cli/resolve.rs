@@ -7,6 +7,7 @@ use crate::model::Limits;
 
 use super::flags::Flags;
 use super::normalise::{Role, Word};
+use super::operation;
 use super::settings::{
     Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScanSettings,
     ScriptSettings, Settings, Source, TargetSettings,
@@ -27,6 +28,12 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     if flags.replay_lenient {
         return Err(UsageError::new("--replay-lenient is for replays", "name the recording with --replay <file>"));
     }
+    if flags.merge {
+        return operation::merge(&typed, flags).map(Command::Merge);
+    }
+    if let Some(resume) = operation::resume(&typed, flags)? {
+        return Ok(resume);
+    }
     let template = typed.value("--timing", flags.timing.as_ref(), timing::template)?.unwrap_or_default();
     let targets = targets(&typed, flags)?;
     let scripts = scripts(&typed, flags, &template)?;
@@ -35,10 +42,12 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         if flags.script_updatedb {
             return Ok(Command::Notice(format!("{UPDATEDB}\n")));
         }
-        return Err(UsageError::new(
-            "no targets given",
-            "name hosts, addresses or networks, or a list with -iL <file>",
-        ));
+        let remedy = if flags.resume.is_some() {
+            "give --resume alone to go on as before, or with the whole command line to change some of it"
+        } else {
+            "name hosts, addresses or networks, or a list with -iL <file>"
+        };
+        return Err(UsageError::new("no targets given", remedy));
     }
     let report = report(&typed, flags)?;
     let settings = Settings {
@@ -46,6 +55,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         names: names(&typed, flags)?,
         scan: scan(&typed, flags, &template)?,
         privileges: privileges(&typed, flags)?,
+        run: operation::run(&typed, flags, &report)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
         record: typed.value("--record", flags.record.as_ref(), file)?,
         allow_incomplete: flags.allow_incomplete,
@@ -59,13 +69,13 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
 }
 
 /// The user's own spelling of the options.
-struct Typed<'a> {
-    words: &'a [Word],
+pub(super) struct Typed<'a> {
+    pub(super) words: &'a [Word],
 }
 
 impl Typed<'_> {
     /// How the user wrote the option last, or its usual spelling.
-    fn spelled(&self, long: &str) -> String {
+    pub(super) fn spelled(&self, long: &str) -> String {
         let written = self.words.iter().rev().find(|word| word.role == Role::Option && word.text == long);
         written.map_or_else(|| canonical(long), |word| word.typed.clone())
     }
@@ -84,7 +94,7 @@ impl Typed<'_> {
         text.map(|text| parse(text).map_err(|fault| self.wrong(long, text, fault))).transpose()
     }
 
-    fn time(&self, long: &str, text: Option<&String>) -> Result<Option<Duration>, UsageError> {
+    pub(super) fn time(&self, long: &str, text: Option<&String>) -> Result<Option<Duration>, UsageError> {
         self.value(long, text, values::positive_time)
     }
 
@@ -99,12 +109,16 @@ impl Typed<'_> {
     }
 
     /// Names of files that are not stdin.
-    fn files(&self, long: &str, texts: &[String]) -> Result<Vec<PathBuf>, UsageError> {
+    pub(super) fn files(&self, long: &str, texts: &[String]) -> Result<Vec<PathBuf>, UsageError> {
         texts.iter().map(|text| file(text).map_err(|fault| self.wrong(long, text, fault))).collect()
     }
 
     /// Refuses two options that contradict each other.
-    fn not_both(&self, (one, has_one): (&str, bool), (other, has_other): (&str, bool)) -> Result<(), UsageError> {
+    pub(super) fn not_both(
+        &self,
+        (one, has_one): (&str, bool),
+        (other, has_other): (&str, bool),
+    ) -> Result<(), UsageError> {
         if has_one && has_other {
             let (one, other) = (self.spelled(one), self.spelled(other));
             return Err(UsageError::new(
@@ -180,6 +194,8 @@ fn targets(typed: &Typed, flags: &Flags) -> Result<TargetSettings, UsageError> {
             (_, true) => Some(Family::V6),
             _ => None,
         },
+        random_order: flags.randomize_hosts,
+        shard: typed.value("--shard", flags.shard.as_ref(), values::shard)?,
     })
 }
 
@@ -310,7 +326,7 @@ fn limits(typed: &Typed, flags: &Flags, template: &Template) -> Result<Limits, U
     })
 }
 
-fn report(typed: &Typed, flags: &Flags) -> Result<ReportSettings, UsageError> {
+pub(super) fn report(typed: &Typed, flags: &Flags) -> Result<ReportSettings, UsageError> {
     Ok(ReportSettings {
         outputs: outputs(typed, flags)?,
         open_only: flags.open,

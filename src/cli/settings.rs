@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::Limits;
+use crate::model::{Limits, Shard};
 
 /// Everything a scan is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub scripts: ScriptSettings,
     /// What to write, and where.
     pub report: ReportSettings,
+    /// The run itself: its journal, its progress.
+    pub run: RunSettings,
     /// Seed of every random choice; none: taken from the system.
     pub seed: Option<u64>,
     /// Where to record the run.
@@ -54,6 +56,25 @@ pub struct TargetSettings {
     pub resolve_all: bool,
     /// The preferred family of a name's addresses; none: as the resolver orders them.
     pub family: Option<Family>,
+    /// In random order.
+    pub random_order: bool,
+    /// Only this part of them.
+    pub shard: Option<Shard>,
+}
+
+/// The run itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunSettings {
+    /// Where what is done is kept, to go on from.
+    pub journal: Option<PathBuf>,
+    /// The journal holds an earlier part of this scan.
+    pub resume: bool,
+    /// A line of progress every so often.
+    pub stats_every: Option<Duration>,
+    /// Keys are read while the run lasts, where there is a terminal to read them from.
+    pub keys: bool,
+    /// The command line, word by word and without the program's name: a journal keeps it.
+    pub words: Vec<String>,
 }
 
 /// Where a list comes from.

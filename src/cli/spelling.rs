@@ -23,6 +23,7 @@ pub(super) const SPELLINGS: &[Spelling] = &[
     glued("iL", "--input-list"),
     alone("4", "--ipv4"),
     alone("6", "--ipv6"),
+    alone("rH", "--randomize-hosts"),
     alone("n", "--no-reverse"),
     alone("R", "--reverse-all"),
     glued("p", "--ports"),

@@ -82,6 +82,7 @@ fn usual() -> Settings {
             debug: 0,
             color: Color::Auto,
         },
+        run: RunSettings { keys: true, ..RunSettings::default() },
         seed: None,
         record: None,
         allow_incomplete: false,
@@ -92,11 +93,24 @@ fn usual() -> Settings {
 
 type Change = fn(&mut Settings);
 
+/// Each line means what a bare target means, changed so.
+fn assert_changes(cases: &[(&str, Change)]) {
+    for (line, change) in cases {
+        let mut expected = usual();
+        change(&mut expected);
+        let mut found = settings(line);
+        expected.args_line.clone_from(&found.args_line);
+        found.notes.clear();
+        found.run.words.clear();
+        assert_eq!(found, expected, "{line}");
+    }
+}
+
 #[test]
 fn options_change_what_they_say_and_nothing_else() {
     let cases: &[(&str, Change)] = &[
         ("host", |_| ()),
-        ("-sT host --noninteractive", |_| ()),
+        ("-sT host", |_| ()),
         ("host 192.0.2.0/28 -iL a -iL -", |s| {
             s.targets.specs.push("192.0.2.0/28".to_owned());
             s.targets.list_files = vec![Source::File("a".into()), Source::Stdin];
@@ -184,14 +198,20 @@ fn options_change_what_they_say_and_nothing_else() {
             s.allow_incomplete = true;
         }),
     ];
-    for (line, change) in cases {
-        let mut expected = usual();
-        change(&mut expected);
-        let mut found = settings(line);
-        expected.args_line.clone_from(&found.args_line);
-        found.notes.clear();
-        assert_eq!(found, expected, "{line}");
-    }
+    assert_changes(cases);
+}
+
+#[test]
+fn options_of_the_run_change_what_they_say_and_nothing_else() {
+    assert_changes(&[
+        ("host --noninteractive --stats-every 5 --journal j", |s| {
+            s.run = RunSettings { journal: Some("j".into()), stats_every: Some(ms(5_000)), ..RunSettings::default() };
+        }),
+        ("--resume j host", |s| (s.run.journal, s.run.resume) = (Some("j".into()), true)),
+        ("-rH --shard 2/5 host", |s| {
+            (s.targets.random_order, s.targets.shard) = (true, Some(crate::model::Shard { index: 2, of: 5 }));
+        }),
+    ]);
 }
 
 #[test]
@@ -383,6 +403,50 @@ fn some_command_lines_do_not_scan() {
 }
 
 #[test]
+fn wrong_options_of_the_run_are_named() {
+    for (line, expected) in [
+        (
+            "--resume j -T4",
+            "no targets given | give --resume alone to go on as before, or with the whole command line to change some of it",
+        ),
+        (
+            "--resume j --journal k host",
+            "--journal and --resume contradict each other | leave out --journal or --resume",
+        ),
+        ("--journal j -oX j host", "the journal and a report go to the file 'j' | give each a file of its own"),
+        (
+            "--stats-every 0 host",
+            "--stats-every '0': zero is not a usable time | write a longer time such as 500ms or 30s",
+        ),
+        ("--shard 2 host", "--shard '2': not a shard | write which of how many, as in 1/4 to 4/4"),
+        ("--shard 5/4 host", "--shard '5/4': there is no such part | write which of how many, as in 1/4 to 4/4"),
+        ("--shard 0/4 host", "--shard '0/4': there is no such part | write which of how many, as in 1/4 to 4/4"),
+        ("--merge -oX f", "--merge needs files | name the JSON Lines reports of all shards (-oJ)"),
+        ("--merge a -oJ a", "'a' would be overwritten while it is read | write the result to another file"),
+        (
+            "--merge a -p80",
+            "--merge and -p do not go together | joining reports scans nothing: name JSON Lines files, and where the \
+             result goes (-oN, -oX, -oG, -oJ, -oA)",
+        ),
+    ] {
+        assert_eq!(error(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn some_command_lines_go_on_or_join() {
+    let resume = |journal: &str, keys| Ok(Command::Resume { journal: journal.into(), keys });
+    assert_eq!(parse(&args("--resume j")), resume("j", true));
+    assert_eq!(parse(&args("--noninteractive --resume=j")), resume("j", false));
+    let Ok(Command::Merge(merge)) = parse(&args("--merge a.jsonl b.jsonl --allow-incomplete -oX all.xml -v")) else {
+        panic!("it joins");
+    };
+    assert_eq!((merge.files, merge.allow_incomplete), (vec!["a.jsonl".into(), "b.jsonl".into()], true));
+    assert_eq!(merge.report.outputs.len(), 2);
+    assert_eq!(settings("-p80 host").run.words, ["-p80", "host"]);
+}
+
+#[test]
 fn the_command_line_is_kept_for_the_report() {
     let line = [OsString::from("-p80"), OsString::from("--script"), OsString::from("a or 'b'"), OsString::from("host")];
     let found = parse(&line).ok().and_then(|command| match command {
@@ -486,11 +550,13 @@ fn replayed(recorded: &str, line: &str) -> Settings {
 fn a_replay_takes_the_recorded_command_line_and_what_is_typed_now_goes_first() {
     let recorded = "-n -F -T4 -sC --script x --script-args a=1 --seed 7 --record r -oX out.xml -iL list host";
     let plain = replayed(recorded, "--replay r");
-    let expected = settings("-n -F -T4 -sC --script x --script-args a=1 --seed 7 -iL list host");
+    let mut expected = settings("-n -F -T4 -sC --script x --script-args a=1 --seed 7 -iL list host");
+    expected.run.words.clear(); // a replay is neither recorded nor resumed
     assert_eq!(plain, Settings { args_line: plain.args_line.clone(), ..expected });
     assert_eq!(plain.args_line, "sonde --replay r");
     let changed = replayed(recorded, "--replay r -p 80 --script y --seed 8 --json other");
-    let expected = settings("-n -T4 --script-args a=1 -p 80 --script y --seed 8 --json other");
+    let mut expected = settings("-n -T4 --script-args a=1 -p 80 --script y --seed 8 --json other");
+    expected.run.words.clear();
     assert_eq!(changed, Settings { args_line: changed.args_line.clone(), ..expected });
     let foreign = replayed("", "--replay r --replay-lenient -p 80 host");
     assert_eq!(foreign.targets.specs, ["host"]);

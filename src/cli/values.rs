@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::model::Shard;
+
 /// Longest time an option may give: a year. What is longer is a slip, and would overflow sums of times.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
@@ -101,6 +103,17 @@ pub(super) fn seed(text: &str) -> Result<u64, Fault> {
         return Err(NOT_A_SEED);
     }
     u64::from_str_radix(digits, radix).map_err(|_| NOT_A_SEED)
+}
+
+/// One part of several: `2/5`.
+pub(super) fn shard(text: &str) -> Result<Shard, Fault> {
+    let fault = Fault { problem: "not a shard", remedy: "write which of how many, as in 1/4 to 4/4" };
+    let (index, of) = text.split_once('/').ok_or(fault)?;
+    let (index, of) = (number(index).map_err(|_| fault)?, number(of).map_err(|_| fault)?);
+    if index == 0 || index > of {
+        return Err(Fault { problem: "there is no such part", ..fault });
+    }
+    Ok(Shard { index, of })
 }
 
 /// Name servers, `address` (port 53), `address:port` or `[address]:port`, separated by commas.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Host, Protocol, ScriptResult, Timestamp, Totals};
+use super::{Host, Protocol, ScriptResult, Shard, Timestamp, Totals};
 
 /// What is about to be scanned.
 #[derive(Debug, Clone)]
@@ -30,6 +30,12 @@ pub struct RunStart {
     pub verbose: u8,
     /// Debug level (`-d`).
     pub debug: u8,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// What is scanned, as a fingerprint: the same for every shard, and every part of a resumed run.
+    pub scan: String,
+    /// Which part of the scan this run is; none: all of it.
+    pub shard: Option<Shard>,
 }
 
 /// How a run ended.

@@ -1,5 +1,6 @@
 //! Hosts: what was asked for and what was learned.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -52,4 +53,6 @@ pub struct Host {
     pub port_scripts: Vec<(usize, ScriptResult)>,
     /// `--host-timeout` struck: what is here is partial.
     pub timed_out: bool,
+    /// Instances whose rule said no: script id, count. They have no record of their own.
+    pub rules_false: BTreeMap<String, u64>,
 }

@@ -11,6 +11,8 @@ pub mod limits;
 pub mod nearest;
 pub mod outcome;
 pub mod port;
+pub mod shard;
+pub mod tally;
 pub mod time;
 pub mod usage;
 pub mod value;
@@ -23,6 +25,8 @@ pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, Route
 pub use limits::Limits;
 pub use outcome::{Failure, FailureKind, PacketTotals, RuleKind, ScriptOutcome, ScriptResult, Totals};
 pub use port::{Port, PortState, Protocol, Reason, Service};
+pub use shard::Shard;
+pub use tally::{Stage, Stages, Tally};
 pub use time::Timestamp;
 pub use usage::Usage;
 pub use value::Value;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Timestamp, Value};
+use super::{Host, Stages, Timestamp, Value};
 
 /// Which rule started an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,12 @@ pub enum RuleKind {
 }
 
 impl RuleKind {
+    /// The rule of that name.
+    pub fn parse(name: &str) -> Option<RuleKind> {
+        use RuleKind::{Host, Port, Post, Pre};
+        [Pre, Host, Port, Post].into_iter().find(|rule| rule.name() == name)
+    }
+
     /// The name of the rule in a script header.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +56,13 @@ pub enum ScriptOutcome {
 }
 
 impl ScriptOutcome {
+    /// The ending of that name.
+    pub fn parse(name: &str) -> Option<ScriptOutcome> {
+        use ScriptOutcome::{Cancelled, Done, Failed, OverBudget, RuleFalse, Skipped, TimedOut};
+        let all = [Done, RuleFalse, Failed, TimedOut, OverBudget, Cancelled, Skipped];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// The name used in every machine format.
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +93,12 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<FailureKind> {
+        use FailureKind::{Denied, Internal, Limit, Peer, Script};
+        [Peer, Script, Limit, Denied, Internal].into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name used in every machine format.
     pub fn name(self) -> &'static str {
         match self {
@@ -148,6 +167,8 @@ pub struct Totals {
     pub ports: u64,
     /// Packets captured.
     pub packets: PacketTotals,
+    /// The same and more, stage by stage: what was planned, and how it ended.
+    pub stages: Stages,
 }
 
 /// What became of the packets of all captures of a run.
@@ -164,6 +185,22 @@ pub struct PacketTotals {
 }
 
 impl Totals {
+    /// Counts the instances of a host: those with a record, and those whose rule said no.
+    pub fn count_host(&mut self, host: &Host) {
+        let results = host.scripts.iter().chain(host.port_scripts.iter().map(|(_, result)| result));
+        results.for_each(|result| self.count(&result.id, result.outcome));
+        for (id, count) in &host.rules_false {
+            self.count_many(id, ScriptOutcome::RuleFalse, *count);
+        }
+    }
+
+    /// Counts `count` instances.
+    pub fn count_many(&mut self, id: &str, outcome: ScriptOutcome, count: u64) {
+        if count > 0 {
+            *self.scripts.entry(id.to_owned()).or_default().entry(outcome).or_default() += count;
+        }
+    }
+
     /// Counts one instance.
     pub fn count(&mut self, id: &str, outcome: ScriptOutcome) {
         if !self.scripts.contains_key(id) {

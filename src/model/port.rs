@@ -112,6 +112,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 14] = [
+        Reason::SynAck,
+        Reason::ConnRefused,
+        Reason::Reset,
+        Reason::NoResponse,
+        Reason::HostUnreach,
+        Reason::NetUnreach,
+        Reason::PortUnreach,
+        Reason::ProtoUnreach,
+        Reason::AdminProhibited,
+        Reason::PermDenied,
+        Reason::UdpResponse,
+        Reason::UserSet,
+        Reason::ScriptSet,
+        Reason::LocalhostResponse,
+    ];
+
+    /// The reason of that name.
+    pub fn parse(name: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The name people know.
     pub fn name(self) -> &'static str {
         match self {

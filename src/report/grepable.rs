@@ -33,6 +33,10 @@ impl Format for Grepable {
         }
     }
 
+    fn set_verbosity(&mut self, verbose: u8, debug: u8) {
+        self.is_verbose = verbose > 0 || debug > 0;
+    }
+
     fn abort(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if !std::mem::take(&mut self.is_running) {
             return Ok(());

@@ -12,7 +12,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::outline::{MAX_DEPTH, TOO_DEEP};
 use super::{Format, escape, verdict, wording};
-use crate::model::{Event, Failure, Host, Port, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Value};
+use crate::model::{
+    Event, Failure, Host, Port, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stages, Tally, Value,
+};
 
 /// Version of the schema, in the field `version` of every line. It grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -29,7 +31,7 @@ impl Format for JsonLines {
                 json!({"type": "target_skipped", "version": SCHEMA_VERSION, "target": spec, "reason": reason})
             }
             Event::Prescan(results) => run_scripts("prescript", results),
-            Event::Host(host) => self::host(host),
+            Event::Host(host) => host_json(host),
             Event::Postscan(results) => run_scripts("postscript", results),
             Event::End(end) => run_end(end),
         };
@@ -54,6 +56,10 @@ fn run_start(start: &RunStart) -> Json {
         "scans": start.scans.iter().map(scan).collect::<Vec<_>>(),
         "verbose": start.verbose,
         "debug": start.debug,
+        // A text: readers may take numbers for floats, and a seed must stay exact.
+        "seed": start.seed.to_string(),
+        "scan": start.scan,
+        "shard": start.shard.map(|shard| json!({"index": shard.index, "of": shard.of})),
     })
 }
 
@@ -70,7 +76,8 @@ fn run_scripts(kind: &str, results: &[ScriptResult]) -> Json {
     json!({"type": kind, "version": SCHEMA_VERSION, "scripts": scripts(results)})
 }
 
-fn host(host: &Host) -> Json {
+/// The line of a host.
+pub fn host_json(host: &Host) -> Json {
     let results = verdict::by_port(host);
     let ports: Vec<Json> = host.ports.iter().zip(results).map(|(port, results)| self::port(port, results)).collect();
     let folded: Vec<Json> = host
@@ -178,6 +185,16 @@ fn map(pairs: &[(String, Value)], depth: usize) -> Json {
     Json::Object(out)
 }
 
+/// Stage -> ending -> count, and what was planned.
+pub fn stages_json(stages: &Stages) -> Json {
+    let tally = |tally: &Tally| {
+        let planned = ("planned", tally.planned());
+        let counts = std::iter::once(planned).chain(tally.endings().into_iter().filter(|(_, count)| *count > 0));
+        counts.map(|(name, count)| (name.to_owned(), Json::from(count))).collect::<Map<String, Json>>()
+    };
+    Json::Object(stages.iter().map(|(stage, counts)| (stage.name().to_owned(), Json::Object(tally(counts)))).collect())
+}
+
 fn run_end(end: &RunEnd) -> Json {
     let totals = &end.totals;
     let mut scripts = Map::new();
@@ -204,6 +221,7 @@ fn run_end(end: &RunEnd) -> Json {
                 "dropped": totals.packets.dropped,
                 "lost": totals.packets.lost,
             },
+            "stages": stages_json(&totals.stages),
             "scripts": scripts,
         },
     })

@@ -11,6 +11,7 @@ mod fold;
 mod grepable;
 mod jsonl;
 mod outline;
+mod read;
 mod verdict;
 mod wording;
 mod xml;
@@ -23,7 +24,8 @@ use std::io::{self, Write};
 pub use escape::terminal_lines;
 pub use fold::fold;
 pub use grepable::Grepable;
-pub use jsonl::{JsonLines, SCHEMA_VERSION};
+pub use jsonl::{JsonLines, SCHEMA_VERSION, host_json, stages_json};
+pub use read::{read_host, read_line, read_stages};
 pub use text::{Text, TextOptions};
 pub use xml::Xml;
 
@@ -37,6 +39,9 @@ use crate::model::Event;
 pub trait Format {
     /// Writes what `event` adds to the document. Errors are those of `out`.
     fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()>;
+
+    /// From now on as with so many `-v` and `-d`; formats that show everything have nothing to change.
+    fn set_verbosity(&mut self, _verbose: u8, _debug: u8) {}
 
     /// Completes the document where no `End` came and none will. Writes nothing when the document is complete, or was
     /// never begun; formats whose lines stand alone have nothing to complete.
@@ -105,6 +110,11 @@ impl Reports {
     /// A document that fails is dropped and reported once; the others have been written all the same and go on.
     pub fn event(&mut self, event: &Event) -> Result<(), ReportError> {
         self.write_all(|format, bytes| format.event(event, bytes))
+    }
+
+    /// From now on as with so many `-v` and `-d`.
+    pub fn set_verbosity(&mut self, verbose: u8, debug: u8) {
+        self.sinks.iter_mut().for_each(|sink| sink.format.set_verbosity(verbose, debug));
     }
 
     /// Completes every document that saw no `End`: for a run that must stop at once.

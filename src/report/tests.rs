@@ -247,3 +247,38 @@ fn a_full_disk_names_its_file_and_outranks_a_closed_pipe() {
     assert!(reports.is_empty());
     reports.abort().unwrap();
 }
+
+#[test]
+fn json_lines_read_back_give_the_same_lines() {
+    for case in cases() {
+        let written = render(JsonLines::new(), &case.events);
+        let events: Vec<Event> = written.lines().map(|line| read_line(line).unwrap()).collect();
+        assert_eq!(render(JsonLines::new(), &events), written, "{}", case.name);
+    }
+}
+
+#[test]
+fn every_reason_of_the_schema_can_be_read() {
+    let schema = fs::read_to_string(root().join("docs/report.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let reasons = schema["$defs"]["reason"]["enum"].as_array().unwrap();
+    for reason in reasons {
+        assert!(crate::model::Reason::parse(reason.as_str().unwrap()).is_some(), "{reason}");
+    }
+    assert_eq!(reasons.len(), crate::model::Reason::ALL.len());
+}
+
+#[test]
+fn lines_that_are_no_report_say_what_is_wrong() {
+    for (line, expected) in [
+        ("", "no line of JSON"),
+        ("[]", "type is missing"),
+        (r#"{"type":"host","version":9}"#, "version 9 of the report"),
+        (r#"{"type":"surprise","version":1}"#, "`surprise` is not known"),
+        (r#"{"type":"host","version":1,"address":"nowhere"}"#, "no address"),
+        (r#"{"type":"target_skipped","version":1,"target":"a"}"#, "reason is missing"),
+    ] {
+        let error = read_line(line).unwrap_err();
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+}

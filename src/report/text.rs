@@ -70,6 +70,10 @@ impl Format for Text {
         }
     }
 
+    fn set_verbosity(&mut self, verbose: u8, debug: u8) {
+        (self.options.verbose, self.options.debug) = (verbose, debug);
+    }
+
     fn abort(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if !std::mem::take(&mut self.is_running) {
             return Ok(());

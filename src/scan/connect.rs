@@ -38,6 +38,8 @@ pub struct Pace {
     pub governor: Governor,
     /// Probes in flight now.
     pub in_flight: Rc<Cell<usize>>,
+    /// Probes that have come to an end.
+    pub probed: Rc<Cell<u64>>,
 }
 
 /// What the probes of one host came to.
@@ -215,6 +217,7 @@ impl Scan {
 
     fn record(&self, port: u16, result: Result<(), NetError>, rtt: Duration) {
         let mut findings = self.findings.borrow_mut();
+        self.pace.probed.set(self.pace.probed.get() + 1);
         match state_of(result) {
             Ok((state, reason)) => {
                 if matches!(reason, Reason::SynAck | Reason::ConnRefused) {

@@ -1,12 +1,15 @@
 //! One host on its way: ports, names, scripts, report.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::connect::{ConnectScan, Findings, Pace};
-use crate::model::{Host, HostState, Port, PortState, Protocol, Reason, Service, Target, Timestamp};
+use crate::model::{
+    Host, HostState, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target, Timestamp,
+};
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
 use crate::runtime::Spawner;
@@ -47,10 +50,8 @@ pub type Fold = Box<dyn Fn(Vec<Port>) -> (Vec<Port>, Vec<(PortState, Reason, usi
 pub struct HostDone {
     /// The host, complete.
     pub host: Host,
-    /// Ports probed.
-    pub probed: usize,
-    /// Ports that could not be probed, with the last reason, or that were not reached in time.
-    pub unprobed: usize,
+    /// How the units of its stages ended.
+    pub stages: Stages,
     /// Why this machine could not probe some of them.
     pub trouble: Option<String>,
 }
@@ -64,19 +65,21 @@ impl HostPlan {
         let (findings, unprobed) = self.scan_ports(&target, deadline).await;
         let in_time = deadline.is_none_or(|deadline| clock.now() < deadline);
         let trouble = findings.failed.as_ref().map(|(count, error)| format!("{count} ports not probed: {error}"));
-        let (probed, warm) = (findings.ports.len(), findings.warm.clone());
-        let failed = findings.failed.as_ref().map_or(0, |(count, _)| *count);
+        let (probed, warm) = (findings.ports.len() as u64, findings.warm.clone());
+        let failed = findings.failed.as_ref().map_or(0, |(count, _)| *count as u64);
+        let mut stages = Stages::default();
+        *stages.of(Stage::Ports) = Tally { done: probed, failed, timed_out: unprobed as u64, ..Tally::default() };
         let mut host = self.describe(target, findings, started);
         host.timed_out = !in_time;
         if host.state == HostState::Up && in_time {
             if self.reverse_names {
-                host.names = self.names(&host, deadline).await;
+                host.names = self.names(&host, deadline, stages.of(Stage::Names)).await;
             }
             host = self.scripts.run(host, warm, deadline).await;
             host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
         }
         host.ended = clock.now();
-        HostDone { host, probed, unprobed: unprobed + failed, trouble }
+        HostDone { host, stages, trouble }
     }
 
     async fn scan_ports(&self, target: &Target, deadline: Option<Timestamp>) -> (Findings, usize) {
@@ -123,6 +126,7 @@ impl HostPlan {
             scripts: Vec::new(),
             port_scripts: Vec::new(),
             timed_out: false,
+            rules_false: BTreeMap::new(),
         }
     }
 
@@ -138,13 +142,18 @@ impl HostPlan {
         }
     }
 
-    async fn names(&self, host: &Host, deadline: Option<Timestamp>) -> Vec<String> {
+    async fn names(&self, host: &Host, deadline: Option<Timestamp>, tally: &mut Tally) -> Vec<String> {
         let lookup = self.network.names.reverse(host.target.addr);
-        // A name is a convenience: a resolver that fails costs the name, nothing else.
-        match deadline {
-            Some(deadline) => self.network.clock.before(deadline, lookup).await.ok().and_then(Result::ok),
-            None => lookup.await.ok(),
+        let found = match deadline {
+            Some(deadline) => self.network.clock.before(deadline, lookup).await,
+            None => Ok(lookup.await),
+        };
+        match &found {
+            Ok(Ok(_)) => tally.done += 1,
+            Ok(Err(_)) => tally.failed += 1,
+            Err(_) => tally.timed_out += 1,
         }
-        .unwrap_or_default()
+        // A name is a convenience: a resolver that fails costs the name, nothing else.
+        found.ok().and_then(Result::ok).unwrap_or_default()
     }
 }

@@ -5,7 +5,10 @@
 
 pub mod connect;
 pub mod host;
+pub mod ledger;
 pub mod pipeline;
+pub mod under_way;
 
-pub use host::{HostPlan, ScriptStage};
+pub use host::{HostDone, HostPlan, ScriptStage};
+pub use ledger::Ledger;
 pub use pipeline::{Pipeline, Summary};

@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
 use super::arguments::{Arguments, LibraryArgument};
 use super::callback::Callback;
@@ -57,8 +57,8 @@ pub struct Shared {
     pub library_arguments: Vec<LibraryArgument>,
     /// Values shared by all scripts of the run.
     pub registry: Registry,
-    /// `-v` and `-d`.
-    pub verbosity: (u8, u8),
+    /// `-v` and `-d`; keys change them while the run lasts.
+    pub verbosity: Rc<Cell<(u8, u8)>>,
     /// What `locks::once` calls came to.
     pub once: RefCell<Results>,
     /// Where `script::log` goes: script id, subject, text.
@@ -85,6 +85,8 @@ pub struct Context {
     /// Semaphore slots taken, by the thread that took them.
     pub(super) permits: RefCell<Vec<(ThreadId, Permit)>>,
     pub(super) output_so_far: RefCell<Option<Dynamic>>,
+    /// Where the latest call of a native stands: the file, none for the script's own, and the position.
+    latest: RefCell<(Option<ImmutableString>, Position)>,
     scheduler: WeakScheduler,
 }
 
@@ -113,6 +115,7 @@ impl Context {
             on_close: RefCell::default(),
             permits: RefCell::default(),
             output_so_far: RefCell::default(),
+            latest: RefCell::default(),
             scheduler,
         }
     }
@@ -170,12 +173,23 @@ impl Context {
     /// The instance behind a native call.
     pub fn of(call: &NativeCallContext<'_>) -> Result<Rc<Context>, Box<EvalAltResult>> {
         let tag = call.tag().and_then(|tag| tag.read_lock::<Tag>().map(|tag| Rc::clone(&tag.0)));
+        if let Some(context) = &tag {
+            let source = call.global_runtime_state().source.clone();
+            *context.latest.borrow_mut() = (source, call.call_position());
+        }
         tag.ok_or_else(|| "this function works only inside rules and actions, not while a file is loaded".into())
     }
 
     /// What the natives need of the outside, as the type they put there.
     pub fn reach<T: 'static>(&self) -> Result<Rc<T>, Box<EvalAltResult>> {
         Rc::clone(&self.job.reach).downcast::<T>().map_err(|_| "internal error: the instance has another reach".into())
+    }
+
+    /// File and line of the latest call of a native.
+    pub fn place(&self) -> Option<(String, usize)> {
+        let latest = self.latest.borrow();
+        let file = latest.0.as_ref().map_or(self.job.script.path.as_str(), ImmutableString::as_str);
+        latest.1.line().map(|line| (file.to_owned(), line))
     }
 
     /// Operations executed so far.

@@ -5,6 +5,7 @@
 //! stop. There is no tick: a wake-up is acted on in the same turn of the loop.
 
 mod ending;
+mod slow;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -19,6 +20,7 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, Engine};
 
 use ending::plain_failure;
+pub use slow::Slow;
 
 use super::callback::Callback;
 use super::coroutine::{self, Fiber, Progress, Request, Resume, Stop};

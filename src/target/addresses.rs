@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::block::number;
+use super::spread::Zone;
 use super::{Octets, Pattern};
 
 /// Runs up to which a scattered octet pattern is stored run by run. Past it, the pattern itself is kept.
@@ -31,6 +32,29 @@ impl Runs {
     /// The end of the run that holds `value`.
     fn run_end(&self, value: u128) -> Option<u128> {
         self.0.range(..=value).next_back().map(|(_, end)| *end).filter(|end| *end >= value)
+    }
+
+    /// The run that holds `value`, cut off before it, or else the first one above it.
+    fn next_from(&self, value: u128) -> Option<(u128, u128)> {
+        let held = self.run_end(value).map(|end| (value, end));
+        held.or_else(|| self.0.range(value..).next().map(|(first, last)| (*first, *last)))
+    }
+
+    /// Removes what lies from `first` to `last` and returns it.
+    fn take(&mut self, first: u128, last: u128) -> Vec<(u128, u128)> {
+        let touched = |(start, end): &(u128, u128)| *end >= first && *start <= last;
+        let runs: Vec<(u128, u128)> = self.0.iter().map(|(start, end)| (*start, *end)).filter(touched).collect();
+        let cut = |(start, end): (u128, u128)| {
+            self.0.remove(&start);
+            if start < first {
+                self.0.insert(start, first - 1);
+            }
+            if end > last {
+                self.0.insert(last + 1, end);
+            }
+            (start.max(first), end.min(last))
+        };
+        runs.into_iter().map(cut).collect()
     }
 }
 
@@ -75,6 +99,43 @@ impl AddressSet {
         for (first, last) in runs {
             self.v4.insert(number(first.into()), number(last.into()));
         }
+    }
+
+    /// Every stored run: family and zone, first, last. IPv4 first, ascending.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Zone, u128, u128)> {
+        let v4 = self.v4.0.iter().map(|(first, last)| (Zone::V4, *first, *last));
+        let v6 =
+            self.v6.iter().flat_map(|(zone, runs)| runs.0.iter().map(|(first, last)| (Zone::V6(*zone), *first, *last)));
+        v4.chain(v6)
+    }
+
+    /// The patterns too scattered to be stored as runs.
+    pub(super) fn scattered(&self) -> &[Octets] {
+        &self.scattered
+    }
+
+    /// Whether a stored run holds the IPv4 address.
+    pub(super) fn has_run_with(&self, addr: IpAddr) -> bool {
+        self.v4.run_end(number(addr)).is_some()
+    }
+
+    /// Removes the IPv6 addresses from `first` to `last`, of any zone, and returns their runs.
+    pub(super) fn take_v6(&mut self, first: u128, last: u128) -> Vec<(u128, u128)> {
+        self.v6.values_mut().flat_map(|runs| runs.take(first, last)).collect()
+    }
+
+    /// Adds IPv4 addresses by number.
+    pub(super) fn insert_v4(&mut self, first: u128, last: u128) {
+        self.v4.insert(first, last);
+    }
+
+    /// The stored run that holds the number `value`, cut off before it, or else the first one above it.
+    pub(super) fn next_run(&self, is_v4: bool, value: u128, zones: impl Fn(u32) -> bool) -> Option<(u128, u128)> {
+        if is_v4 {
+            return self.v4.next_from(value);
+        }
+        let counted = self.v6.iter().filter(|(zone, _)| zones(**zone));
+        counted.filter_map(|(_, runs)| runs.next_from(value)).min_by_key(|(first, last)| (*first, u128::MAX - last))
     }
 
     /// If `addr` is held: the last address of a run of held ones that begins at it.

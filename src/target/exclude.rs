@@ -47,6 +47,12 @@ impl Exclude {
         self.run_end(addr.to_canonical(), scope).is_some()
     }
 
+    /// The run of excluded numbers that holds `value`, cut off before it, or the first one above it. Scattered octet patterns
+    /// are left aside.
+    pub(super) fn next_run(&self, is_v4: bool, value: u128, scope: u32) -> Option<(u128, u128)> {
+        self.0.next_run(is_v4, value, |zone| zone == 0 || scope == 0 || zone == scope)
+    }
+
     /// If the canonical `addr` is excluded: the last address of a run of excluded ones that begins at it.
     pub(super) fn run_end(&self, addr: IpAddr, scope: u32) -> Option<IpAddr> {
         self.0.run_end(addr, |zone| zone == 0 || scope == 0 || zone == scope)

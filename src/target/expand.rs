@@ -4,8 +4,12 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::addresses::AddressSet;
+use super::spread::{Drawn, Order, Spread, owns_name, shuffled};
 use super::{Block, Exclude, Name, Pattern, Spec, SpecError};
 use crate::model::Target;
+
+/// Left-out addresses in a row after which the walk pauses: about a millisecond.
+const MAX_LEFT_OUT: usize = 4096;
 
 /// What the walk hands out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub enum Item {
         /// The expression as typed, for a report that it could not be scanned.
         spec: String,
     },
+    /// Nothing yet: many addresses in a row were left out. Whoever walks may do something else first.
+    Pause,
 }
 
 /// One pattern being walked.
@@ -88,6 +94,8 @@ pub struct Targets {
     /// What finished walks covered; used when `unique`.
     seen: AddressSet,
     unique: bool,
+    /// Everything written as addresses, when it is walked in an order of its own; comes last.
+    spread: Option<Spread>,
     link_scope: u32,
     planned: u128,
     excluded: u128,
@@ -105,6 +113,7 @@ impl Targets {
             exclude,
             seen: AddressSet::default(),
             unique: true,
+            spread: None,
             link_scope: 0,
             planned: 0,
             excluded: 0,
@@ -128,6 +137,33 @@ impl Targets {
     #[must_use]
     pub fn link_scope(mut self, interface: u32) -> Targets {
         self.link_scope = interface;
+        self
+    }
+
+    /// Walks what was given so far in an order of its own, or one shard of it.
+    ///
+    /// Names come first. A name belongs to one shard whatever it resolves to, an address to one shard by the set of all
+    /// addresses written out; an address both ways is handed out by the shard that has it as an address. Whatever is
+    /// unique stays so, even where [`Targets::unique`] was switched off. Comes after [`Targets::link_scope`].
+    #[must_use]
+    pub fn in_order(mut self, order: Order) -> Targets {
+        if order == Order::default() {
+            return self;
+        }
+        let (mut patterns, mut names) = (Vec::new(), Vec::new());
+        for spec in std::mem::take(&mut self.waiting) {
+            match spec {
+                Spec::Addresses(pattern) => patterns.push(pattern.on_link(self.link_scope)),
+                Spec::Name(name) => names.push(name),
+            }
+        }
+        names.retain(|name| order.shard.is_none_or(|shard| owns_name(shard, &name.name, name.prefix)));
+        let names = order.key.map_or_else(|| names.clone(), |key| shuffled(names.clone(), key));
+        self.waiting = names.into_iter().map(Spec::Name).collect();
+        let spread = Spread::new(&patterns, &self.exclude, order);
+        self.planned = spread.left();
+        self.unique = true;
+        self.spread = Some(spread);
         self
     }
 
@@ -209,8 +245,28 @@ impl Targets {
             return None;
         }
         let in_seen = self.seen.run_end(addr, |zone| zone == scope);
+        let claimed = self.spread.as_ref().filter(|spread| spread.claims(addr, scope)).map(|_| addr);
+        let in_seen = in_seen.or(claimed);
         let interrupted = self.outer.as_ref().filter(|outer| outer.has_passed(addr, scope)).map(|_| addr);
         in_seen.or(interrupted)
+    }
+
+    /// The next address of the spread, none at its end.
+    fn draw(&mut self) -> Option<Item> {
+        for _ in 0..MAX_LEFT_OUT {
+            match self.spread.as_mut()?.draw(&self.exclude) {
+                Drawn::End => return None,
+                Drawn::LeftOut => self.excluded = self.excluded.saturating_add(1),
+                Drawn::Address(target) => {
+                    if self.seen.run_end(target.addr, |zone| zone == target.scope).is_none() {
+                        return Some(Item::Address(target));
+                    }
+                    self.repeated = self.repeated.saturating_add(1);
+                }
+            }
+            self.planned = self.planned.saturating_sub(1);
+        }
+        Some(Item::Pause)
     }
 
     /// Puts `walk` back where it came from, or files it among what was seen.
@@ -237,9 +293,10 @@ impl Iterator for Targets {
             } else if let Some(walk) = self.outer.take() {
                 (walk, false)
             } else {
-                match self.waiting.pop_front()? {
-                    Spec::Addresses(pattern) => (Walk::new(pattern.on_link(self.link_scope), None), false),
-                    Spec::Name(typed) => {
+                match self.waiting.pop_front() {
+                    None => return self.draw(),
+                    Some(Spec::Addresses(pattern)) => (Walk::new(pattern.on_link(self.link_scope), None), false),
+                    Some(Spec::Name(typed)) => {
                         let spec = typed.to_string();
                         return Some(Item::Name { name: typed.name, prefix: typed.prefix, spec });
                     }

@@ -4,7 +4,8 @@
 //! a `/8` or `::/0` costs nothing until it is walked. Never in here: name lookup, file reading, the clock, randomness, any
 //! socket. Names are handed to the caller, who resolves them and pushes the addresses back.
 //!
-//! - [`Spec`] is one target expression, [`list`] reads many, [`Exclude`] is what must not be touched, [`Targets`] walks them.
+//! - [`Spec`] is one target expression, [`list`] reads many, [`Exclude`] is what must not be touched, [`Targets`] walks them,
+//!   in an [`Order`] of their own where that is asked for.
 //! - [`PortChoice`] is what the port flags said, [`PortSet`] what it means; [`services`] names ports, [`top`] ranks them.
 
 mod addresses;
@@ -14,9 +15,11 @@ mod expand;
 pub mod list;
 mod octets;
 mod pattern;
+mod permutation;
 mod ports;
 pub mod services;
 mod spec;
+mod spread;
 pub mod top;
 
 pub use block::Block;
@@ -27,6 +30,7 @@ pub use octets::Octets;
 pub use pattern::Pattern;
 pub use ports::{PortChoice, PortError, PortSet, probe_ports};
 pub use spec::{Name, Spec, SpecError};
+pub use spread::Order;
 
 /// User text inside a message: quoted, control characters escaped, at most 60 characters of it.
 fn quoted(text: &str) -> String {

@@ -4,6 +4,7 @@ pub mod dir;
 pub mod names;
 pub mod peer;
 pub mod place;
+pub mod pty;
 pub mod servers;
 pub mod sonde;
 pub mod tls;

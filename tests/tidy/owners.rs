@@ -25,6 +25,7 @@ const OWNED: [Owned; 14] = [
             "runtime/memory.rs",
             "net/live/link_address.rs",
             "net/live/capture/ring.rs",
+            "app/terminal.rs",
         ],
     },
     // Time and randomness are arguments: a virtual clock and a seed must reach everything.
@@ -42,7 +43,7 @@ const OWNED: [Owned; 14] = [
     Owned {
         what: "opening sockets",
         signs: &["TcpStream", "TcpListener", "UdpSocket", "socket2", "async_net", "async_io::Async"],
-        only: &["net/live/", "app/interrupt.rs"],
+        only: &["net/live/", "app/interrupt.rs", "app/keys.rs"],
     },
     Owned {
         what: "a blocking name lookup",
@@ -59,7 +60,16 @@ const OWNED: [Owned; 14] = [
     Owned {
         what: "touching files",
         signs: &["fs::", "std::fs", "File::"],
-        only: &["app/inputs.rs", "app/outputs.rs", "net/live/names.rs", "script/engine.rs", "script/catalogue.rs"],
+        only: &[
+            "app/inputs.rs",
+            "app/outputs.rs",
+            "app/journal.rs",
+            "app/merge.rs",
+            "app/keys.rs",
+            "net/live/names.rs",
+            "script/engine.rs",
+            "script/catalogue.rs",
+        ],
     },
     Owned {
         what: "printing",
@@ -76,7 +86,11 @@ const OWNED: [Owned; 14] = [
         ],
         only: &["app.rs", "app/", "main.rs"],
     },
-    Owned { what: "reading stdin", signs: &["io::stdin", "stdin()"], only: &["app/inputs.rs"] },
+    Owned {
+        what: "reading stdin",
+        signs: &["io::stdin", "stdin()"],
+        only: &["app/inputs.rs", "app/keys.rs", "app/terminal.rs"],
+    },
     Owned {
         what: "reading the environment",
         signs: &["env::"],
@@ -84,7 +98,11 @@ const OWNED: [Owned; 14] = [
     },
     // Two ways out: main's, and the second Ctrl-C, which must work when the loop does not.
     Owned { what: "ending the process", signs: &["process::exit", "process::abort", "exit("], only: &["main.rs"] },
-    Owned { what: "signals", signs: &["signal_hook", "sigaction"], only: &["app/interrupt.rs", "script/overflow.rs"] },
+    Owned {
+        what: "signals",
+        signs: &["signal_hook", "sigaction"],
+        only: &["app/interrupt.rs", "app/terminal.rs", "script/overflow.rs"],
+    },
     Owned { what: "starting processes", signs: &["process::Command", "Command::new"], only: &[] },
 ];
 

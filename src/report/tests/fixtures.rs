@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::{
     Ending, Event, Failure, FailureKind, Host, HostState, PacketTotals, Port, PortState, Protocol, Reason, RuleKind,
-    RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Target, Timestamp, Totals, Value,
+    RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Stage, Tally, Target, Timestamp, Totals, Value,
 };
 use crate::report::TextOptions;
 
@@ -47,7 +47,17 @@ fn at(seconds: u64) -> Timestamp {
 fn start(verbose: u8) -> Event {
     let tcp = ScanInfo { kind: "connect", protocol: Protocol::Tcp, ports: (1..=1000).collect() };
     let args = "sonde -sC \"10.0.0.0/29\" --script-args 'a=<b>&c'".to_owned();
-    Event::Start(RunStart { version: "0.1.0", args, at: at(0), scans: vec![tcp], verbose, debug: 0 })
+    Event::Start(RunStart {
+        version: "0.1.0",
+        args,
+        at: at(0),
+        scans: vec![tcp],
+        verbose,
+        debug: 0,
+        seed: u64::MAX,
+        scan: "5ca9".to_owned(),
+        shard: None,
+    })
 }
 
 fn end(ending: Ending, totals: Totals) -> Event {
@@ -68,6 +78,7 @@ fn host(addr: &str) -> Host {
         scripts: Vec::new(),
         port_scripts: Vec::new(),
         timed_out: false,
+        rules_false: std::collections::BTreeMap::new(),
     }
 }
 
@@ -168,6 +179,9 @@ fn plain(verbose: u8) -> Vec<Event> {
     down.srtt = None;
 
     let mut totals = Totals { up: 3, down: 1, unresolved: 1, unfinished: 0, ports: 3000, ..Totals::default() };
+    totals.stages.of(Stage::Targets).failed = 1;
+    totals.stages.of(Stage::Hosts).done = 4;
+    *totals.stages.of(Stage::Ports) = Tally { done: 3000, failed: 5, timed_out: 4, cancelled: 3, skipped: 2 };
     for outcome in [ScriptOutcome::Done, ScriptOutcome::Failed, ScriptOutcome::Failed, ScriptOutcome::RuleFalse] {
         totals.count("http-methods", outcome);
     }

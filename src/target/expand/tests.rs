@@ -24,6 +24,7 @@ fn show(item: Item) -> String {
         Item::Address(Target { addr, scope: 0, name: Some(name) }) => format!("{addr}={name}"),
         Item::Address(Target { addr, scope, .. }) => format!("{addr}%{scope}"),
         Item::Name { spec, .. } => format!("<{spec}>"),
+        Item::Pause => unreachable!("nothing was spread"),
     }
 }
 
@@ -195,7 +196,7 @@ proptest! {
         prop_assert_eq!(before, plain(&list).len() as u128);
         let all: Vec<_> = targets.by_ref().map(|item| match item {
             Item::Address(target) => (target.addr, target.scope),
-            Item::Name { .. } => panic!("no names were given"),
+            Item::Name { .. } | Item::Pause => panic!("neither names nor an order were given"),
         }).collect();
         prop_assert_eq!(targets.planned(), all.len() as u128);
         prop_assert_eq!(targets.planned() + targets.excluded() + targets.repeated(), before);
@@ -221,7 +222,7 @@ proptest! {
         all.extend(targets.by_ref());
         let got: BTreeSet<_> = all.iter().map(|item| match item {
             Item::Address(target) => (target.addr, target.scope),
-            Item::Name { .. } => panic!("no names were given"),
+            Item::Name { .. } | Item::Pause => panic!("neither names nor an order were given"),
         }).collect();
         prop_assert_eq!(got.len(), all.len());
         prop_assert_eq!(targets.planned(), all.len() as u128);
