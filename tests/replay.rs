@@ -83,8 +83,10 @@ fn tls_replays_byte_for_byte() {
     let dir = Dir::new();
     dir.write("over-tls.rhai", OVER_TLS);
     let folder = dir.path().display().to_string();
-    let run = scan(["-p", &server.port(), "--script", "+ssl-cert,+over-tls,+ssl-date", &server.ip()])
-        .args(["--script-dir", &folder]);
+    // Not ssl-date: it sets the server's whole seconds against our time, and a replay leaves out what we computed meanwhile,
+    // so now and then it is in another second.
+    let run =
+        scan(["-p", &server.port(), "--script", "+ssl-cert,+over-tls", &server.ip()]).args(["--script-dir", &folder]);
     let live = same_again(&dir, run);
     assert_eq!(live.script("ssl-cert")["outcome"], "done", "{:#?}", live.lines);
     let said = live.script("over-tls")["output"].to_string();
