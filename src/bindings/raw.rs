@@ -146,7 +146,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(packet: PacketValue, options: &Map) -> Fallible<Probe> {
+    fn new(reach: &Reach, packet: PacketValue, options: &Map) -> Fallible<Probe> {
         const OP: &str = "raw::probe";
         check_options(OP, options, &["timeout", "retries", "interface", "filter"])?;
         let timeout = options.get("timeout").map_or(Ok(TIMEOUT), |value| seconds(OP, value))?;
@@ -160,8 +160,8 @@ impl Probe {
         };
         let filter = options.get("filter").cloned().map(Dynamic::into_immutable_string).transpose();
         let filter = filter.map_err(|found| script_error(ARGUMENT, OP, format!("filter is text, not {found}")))?;
-        let filter = filter.map(|text| Filter::parse(&text)).transpose();
-        let filter = filter.map_err(|error| script_error(ARGUMENT, OP, error))?.map(Rc::new);
+        let filter = filter.map(|text| reach.broker.filter(&text)).transpose();
+        let filter = filter.map_err(|error| script_error(ARGUMENT, OP, error))?;
         Ok(Probe { packet, timeout, tries: retries + 1, interface: name_of(OP, options)?, filter })
     }
 
@@ -318,7 +318,8 @@ mod natives {
     /// ```
     #[rhai_fn(name = "probe", return_raw)]
     pub fn probe_options(call: NativeCallContext, packet: PacketValue, options: Map) -> Fallible<Map> {
-        let (reach, probe) = (Reach::of(&call)?, Probe::new(packet, &options)?);
+        let reach = Reach::of(&call)?;
+        let probe = Probe::new(&reach, packet, &options)?;
         wait_net(async move { probe.run(&reach).await }).map(Outcome::into_map)
     }
 
