@@ -14,6 +14,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 use sonde::capture::{Captured, Direction, Dispatcher, Filter, Frame, Interest, Subscription};
 use sonde::model::{Interface, LinkKind, LinkType, NetError, Timestamp};
+use sonde::net::Origin;
 use sonde::net::live::{LivePackets, Privileges};
 use sonde::net::packets::{Outgoing, Packets};
 use sonde::packet::FlowKey;
@@ -145,18 +146,18 @@ fn open(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
             ..Interest::default()
         };
         let mut next = 0;
-        let _other = packets.capture(filter("udp port 9")).await?; // the ring is there
+        let _other = packets.capture(filter("udp port 9"), &Origin::SCAN).await?; // the ring is there
         for _ in 0..ROUNDS {
             let started = Instant::now();
             for _ in 0..OPENED {
                 next += 1;
                 let interest = filter(&format!("tcp and dst port {}", next % 60_000));
-                drop(packets.capture(interest).await?);
+                drop(packets.capture(interest, &Origin::SCAN).await?);
             }
             swapped.push(started.elapsed().as_secs_f64() / OPENED as f64);
             let started = Instant::now();
             for _ in 0..OPENED {
-                drop(packets.capture(filter("tcp and dst port 9")).await?);
+                drop(packets.capture(filter("tcp and dst port 9"), &Origin::SCAN).await?);
             }
             again.push(started.elapsed().as_secs_f64() / OPENED as f64);
 
@@ -164,11 +165,11 @@ fn open(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
             let keyed = |port| Interest { interface: lo, ..Interest::of_flow(key(port)) };
             let mut crowd = Vec::new();
             for port in 0..1000 {
-                crowd.push(packets.capture(keyed(port)).await?);
+                crowd.push(packets.capture(keyed(port), &Origin::SCAN).await?);
             }
             let (started, before) = (Instant::now(), memory::balance());
             for port in 1000..1000 + OPENED as u16 {
-                crowd.push(packets.capture(keyed(port)).await?);
+                crowd.push(packets.capture(keyed(port), &Origin::SCAN).await?);
             }
             covered.push(started.elapsed().as_secs_f64() / OPENED as f64);
             held.push((memory::balance() - before) as f64 / OPENED as f64);
@@ -250,7 +251,7 @@ fn receive(name: &str, count: usize, rate: Option<u64>) -> Result<Received, Fail
         let interface = interfaces.iter().find(|one| &*one.name == name).map(|one| one.index);
         let filter = Filter::parse("ether proto 0x9999").ok().map(Rc::new);
         let subscription =
-            packets.capture(Interest { interface, filter, queue: 65_536, ..Interest::default() }).await?;
+            packets.capture(Interest { interface, filter, queue: 65_536, ..Interest::default() }, &Origin::SCAN).await?;
         let sending = send(count, rate, Arc::default());
         let (mut taken, mut first, mut last): (usize, Option<Timestamp>, _) = (0, None, Timestamp(0));
         let clock = runtime.clock();
@@ -297,7 +298,7 @@ fn send(count: usize, rate: Option<u64>, stop: Arc<AtomicBool>) -> JoinHandle<Re
                     }
                 }
                 let burst = if rate.is_some() { 20 } else { 256 }.min(count - sent);
-                packets.send(vec![one.clone(); burst]).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+                packets.send(vec![one.clone(); burst], &Origin::SCAN).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
                 sent += burst;
             }
             Ok::<(), NetError>(())

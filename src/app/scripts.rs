@@ -10,7 +10,7 @@ use crate::bindings;
 use crate::bindings::launch::needs_packets;
 use crate::cli::{ScriptSettings, Settings};
 use crate::error::Error;
-use crate::model::NetError;
+use crate::model::{NetError, NetErrorKind};
 use crate::net::packets::Packets;
 use crate::script::arguments::LibraryArgument;
 use crate::script::catalogue::{self, Catalogue, CatalogueError};
@@ -96,7 +96,9 @@ pub fn without_packets(settings: &Settings, chosen: &Chosen, packets: &dyn Packe
             Err(Error::Privilege(format!("--privileged: packets are not possible: {}; {REMEDY}", error.detail)))
         }
         Err(error) => {
-            complain(&format!("packets are not possible ({}); skipped: {}; {REMEDY}", error.detail, needy.join(", ")));
+            // In a replay no privilege helps.
+            let remedy = if error.kind == NetErrorKind::Replay { String::new() } else { format!("; {REMEDY}") };
+            complain(&format!("packets are not possible ({}); skipped: {}{remedy}", error.detail, needy.join(", ")));
             Ok(Some(error))
         }
     }

@@ -24,7 +24,8 @@ use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Stage, Totals};
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
-use crate::net::record::{RecordedTransport, Recorder};
+use crate::net::packets::Packets;
+use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::{Resolver, ResolverConfig};
 use crate::net::slots::{SlotLimits, Slots};
@@ -82,7 +83,8 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
 }
 
 /// Runs again what was recorded, as `settings` say. Nothing but the file is asked, and no time passes.
-pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Result<ExitCode, Error> {
+pub fn replay(mut settings: Settings, mut recording: Recording, mode: Mode) -> Result<ExitCode, Error> {
+    let tape = take(&mut recording.packets);
     let header = recording.header.as_ref();
     let around = Surroundings::of_recording(header);
     let mut prepared = Prepared::new(&settings, &around)?;
@@ -95,8 +97,8 @@ pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Resul
     let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
     let transport: Rc<dyn Transport> = Rc::new(replay.clone());
     let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
-    let packets = Rc::new(ReplayPackets);
-    let network = Network { clock, random, transport, names: Rc::new(resolver), packets };
+    let packets = Rc::new(ReplayPackets::new(tape, mode, clock.clone(), runtime.spawner(), replay.differences()));
+    let network = Network { clock, random, transport, names: Rc::new(resolver), packets: Rc::clone(&packets) as Rc<_> };
     let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
     let stalled = || Error::Usage("the replay stands still: names to exclude are not answered in it".to_owned());
     runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
@@ -107,6 +109,7 @@ pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Resul
     };
     drop((session, runtime));
     replay.report_unused();
+    packets.report_unused();
     Ok(super::replay::judge(&replay.differences(), mode, code))
 }
 
@@ -132,7 +135,14 @@ fn live(
     let names = Rc::new(Resolver::new(resolver, lookups, clock.clone(), random.clone()));
     let privileges = Privileges::new(!settings.privileges.forbidden);
     let packets = LivePackets::new(clock.clone(), random.derive("packets"), runtime.spawner(), privileges);
-    Network { clock, random, transport, names, packets: Rc::new(packets) }
+    let packets: Rc<dyn Packets> = match recorder {
+        None => Rc::new(packets),
+        Some(recorder) => {
+            packets.observe(observer(recorder.clone()));
+            Rc::new(RecordedPackets::new(Rc::new(packets), recorder.clone()))
+        }
+    };
+    Network { clock, random, transport, names, packets }
 }
 
 /// What is read and checked before anything is sent.

@@ -27,11 +27,15 @@ pub trait Source {
     fn count_losses(&self);
 }
 
+/// Is shown each packet that somebody wants, once, and how many packets the kernel had lost there by then.
+pub type Observer = Rc<dyn Fn(&Frame<'_>, u64)>;
+
 /// Knows whom to wake. Clones share the subscriptions.
 #[derive(Clone, Default)]
 pub struct Dispatcher {
     table: Rc<RefCell<Table>>,
     source: Rc<RefCell<Option<Rc<dyn Source>>>>,
+    observer: Rc<RefCell<Option<Observer>>>,
 }
 
 #[derive(Default)]
@@ -44,6 +48,8 @@ struct Table {
     rest: Vec<Rc<Shared>>,
     filters: Filters,
     coverages: Coverages,
+    /// What the kernel lost, by interface.
+    lost: HashMap<u32, u64>,
     totals: PacketTotals,
 }
 
@@ -56,6 +62,11 @@ impl Dispatcher {
     /// Tells it where packets come from.
     pub fn set_source(&self, source: Rc<dyn Source>) {
         *self.source.borrow_mut() = Some(source);
+    }
+
+    /// From now on `observer` is shown each packet before anybody is woken for it.
+    pub fn observe(&self, observer: Observer) {
+        *self.observer.borrow_mut() = Some(observer);
     }
 
     /// Whether a filter makes sense on links of a kind. What is found out is kept for whoever subscribes with it.
@@ -89,7 +100,11 @@ impl Dispatcher {
     /// Gives `frame` to everybody who wants it, then wakes them.
     pub fn dispatch(&self, frame: &Frame<'_>) {
         let mut woken = Vec::new();
-        self.table.borrow_mut().deliver(frame, &mut woken);
+        let is_wanted = self.table.borrow_mut().deliver(frame, &mut woken);
+        if is_wanted && let Some(observer) = self.observer.borrow().as_ref() {
+            let lost = self.table.borrow().lost.get(&frame.interface.index).copied();
+            observer(frame, lost.unwrap_or(0));
+        }
         woken.into_iter().for_each(Waker::wake);
     }
 
@@ -100,6 +115,7 @@ impl Dispatcher {
         }
         let mut table = self.table.borrow_mut();
         table.totals.lost += packets;
+        *table.lost.entry(interface).or_default() += packets;
         table.live.values().filter(|one| one.interest.covers(interface)).for_each(|one| one.count_lost(packets));
     }
 
@@ -176,7 +192,8 @@ impl Table {
         self.coverages.remove(interest)
     }
 
-    fn deliver(&mut self, frame: &Frame<'_>, woken: &mut Vec<Waker>) {
+    /// True if anybody wants it, even without room for it.
+    fn deliver(&mut self, frame: &Frame<'_>, woken: &mut Vec<Waker>) -> bool {
         self.totals.seen += 1;
         let mut delivery =
             Delivery { frame, number: self.totals.seen, copies: Vec::new(), wanted: 0, dropped: 0, woken };
@@ -196,6 +213,7 @@ impl Table {
         self.rest.iter().for_each(|one| delivery.offer(one));
         self.totals.delivered += delivery.wanted;
         self.totals.dropped += delivery.dropped;
+        delivery.wanted + delivery.dropped > 0
     }
 }
 

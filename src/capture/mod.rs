@@ -19,7 +19,7 @@ mod tests;
 use std::rc::Rc;
 
 pub use coverage::{Coverage, Wanted};
-pub use dispatcher::{Dispatcher, Source};
+pub use dispatcher::{Dispatcher, Observer, Source};
 pub use filter::{Filter, FilterError};
 pub use interest::{DEFAULT_QUEUE, Directions, Interest, WHOLE_PACKET};
 pub use subscription::{Counters, QUEUE_BYTES, Subscription};

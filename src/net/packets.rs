@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::NetFuture;
+use super::{NetFuture, Origin};
 use crate::capture::{Interest, Subscription};
 use crate::model::{Interface, NetError, PacketTotals, Protocol, Route, Timestamp};
 
@@ -50,14 +50,14 @@ pub trait Packets {
     /// of the whole means that none was sent. Packets to the same next hop go out in order; one that waits for its
     /// neighbour does not hold up those to others. Waits for neighbours and for room, blocks nothing; dropped, what is not
     /// sent yet is not sent.
-    fn send(&self, packets: Vec<Outgoing>) -> NetFuture<Vec<Sent>>;
+    fn send(&self, packets: Vec<Outgoing>, origin: &Origin) -> NetFuture<Vec<Sent>>;
 
     /// Reserves a local port of `local` for raw TCP, UDP or SCTP probes.
-    fn reserve(&self, protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>>;
+    fn reserve(&self, protocol: Protocol, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>>;
 
     /// Subscribes to the packets `interest` describes: what goes by once this returns is seen. What went by just before may
     /// be seen too.
-    fn capture(&self, interest: Interest) -> NetFuture<Subscription>;
+    fn capture(&self, interest: Interest, origin: &Origin) -> NetFuture<Subscription>;
 
     /// What became of all packets captured so far.
     fn captured(&self) -> PacketTotals;

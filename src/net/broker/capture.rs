@@ -61,7 +61,7 @@ impl Broker {
             warrant.demand(by, OP, "packets")?;
             warrant.fence_in(&mut interest)?;
             let count = warrant.open_socket(OP, "packets", None, &broker.open)?;
-            let subscription = broker.network.packets.capture(interest).await?;
+            let subscription = broker.network.packets.capture(interest, &warrant.origin).await?;
             Ok(Capture { subscription, count, trace: broker.trace.clone() })
         })
     }

@@ -78,7 +78,7 @@ impl Broker {
         Box::pin(async move {
             warrant.demand(Capability::Raw, "reserve", local)?;
             let count = warrant.open_socket("reserve", local, None, &broker.open)?;
-            let inner = broker.network.packets.reserve(protocol, local).await?;
+            let inner = broker.network.packets.reserve(protocol, local, &warrant.origin).await?;
             Ok(Box::new(CountedPort { inner, _count: count }) as Box<dyn ReservedPort>)
         })
     }
@@ -120,7 +120,7 @@ impl Broker {
                     trace(&TraceLine { script: &warrant.script, op: "packet", peer, data: bytes_of(packet) });
                 }
             }
-            sent.extend(self.network.packets.send(now).await?);
+            sent.extend(self.network.packets.send(now, &warrant.origin).await?);
         }
         Ok(sent)
     }

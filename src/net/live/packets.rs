@@ -18,9 +18,9 @@ use super::privileges::Privileges;
 use super::reserve;
 use super::send::{Lane, Load, Outbox, Receipt, Sockets};
 use super::ways::{Way, Ways};
-use crate::capture::{Interest, Subscription};
+use crate::capture::{Interest, Observer, Subscription};
 use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route};
-use crate::net::NetFuture;
+use crate::net::{NetFuture, Origin};
 use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent, destination};
 use crate::runtime::{Clock, Random, Spawner};
 
@@ -69,6 +69,11 @@ impl LivePackets {
         let capture = LiveCapture::new(clock.clone(), spawner.clone(), opener, RING);
         LivePackets(Rc::new(Shared { clock, random, spawner, privileges, ways, sender, capture }))
     }
+
+    /// Shows `observer` every captured packet that somebody wants.
+    pub fn observe(&self, observer: Observer) {
+        self.0.capture.observe(observer);
+    }
 }
 
 impl Packets for LivePackets {
@@ -86,17 +91,17 @@ impl Packets for LivePackets {
         Box::pin(async move { Ok(shared.ways()?.way(to, interface)?.route.clone()) })
     }
 
-    fn send(&self, packets: Vec<Outgoing>) -> NetFuture<Vec<Sent>> {
+    fn send(&self, packets: Vec<Outgoing>, _origin: &Origin) -> NetFuture<Vec<Sent>> {
         let shared = Rc::clone(&self.0);
         Box::pin(async move { shared.send(packets).await })
     }
 
-    fn reserve(&self, protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, protocol: Protocol, local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         let shared = Rc::clone(&self.0);
         Box::pin(async move { reserve::reserve(protocol, local, shared.privileges, &shared.random) })
     }
 
-    fn capture(&self, interest: Interest) -> NetFuture<Subscription> {
+    fn capture(&self, interest: Interest, _origin: &Origin) -> NetFuture<Subscription> {
         let shared = Rc::clone(&self.0);
         Box::pin(async move {
             let interfaces = shared.ways()?.interfaces()?.to_vec();

@@ -10,6 +10,8 @@ mod datagram;
 pub mod header;
 pub mod label;
 mod listener;
+pub mod packet_note;
+mod packets;
 mod stream;
 mod writer;
 
@@ -17,6 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 pub use header::Header;
+pub use packets::{RecordedPackets, observer};
 pub use writer::Recorder;
 
 use datagram::RecordedDatagram;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,13 +19,17 @@ use pcap_file::{DataLink, Endianness};
 
 use super::header::Header;
 use super::label::Label;
-use crate::model::Timestamp;
+use crate::capture::{Direction, Frame};
+use crate::model::{Interface, LinkType, Timestamp};
 use crate::runtime::Clock;
 
 /// Bytes kept back before they are written: small enough to be copied into the page cache in about 0.1 ms.
 const BUFFER: usize = 256 << 10;
 /// Bytes kept back at most this long, so that a crash loses little.
 const FLUSH: Duration = Duration::from_secs(1);
+/// Directions in the flags of a packet (pcapng draft, section 4.3.1).
+const INBOUND: u32 = 1;
+const OUTBOUND: u32 = 2;
 /// Block type of decryption secrets, and the type of secrets that is a TLS key log (pcapng draft, section 4.7).
 const SECRETS_BLOCK: u32 = 0x0000_000a;
 const TLS_KEY_LOG: u32 = 0x544c_534b;
@@ -38,6 +43,8 @@ pub struct Recorder(Rc<Inner>);
 struct Inner {
     clock: Clock,
     conversations: Cell<u64>,
+    /// Interfaces described so far, by their number on this machine.
+    interfaces: RefCell<HashMap<u32, u32>>,
     output: RefCell<Output>,
 }
 
@@ -69,7 +76,8 @@ impl Recorder {
         };
         blocks.write_pcapng_block(interface).map_err(io::Error::other)?;
         let output = RefCell::new(Output { blocks, file, failed: None });
-        let recorder = Recorder(Rc::new(Inner { clock, conversations: Cell::new(0), output }));
+        let (conversations, interfaces) = (Cell::new(0), RefCell::default());
+        let recorder = Recorder(Rc::new(Inner { clock, conversations, interfaces, output }));
         recorder.flush();
         match recorder.0.output.borrow_mut().failed.take() {
             Some(error) => Err(error),
@@ -91,15 +99,66 @@ impl Recorder {
 
     /// Writes one IP packet, and beside it what `label` tells.
     pub(super) fn packet(&self, at: Timestamp, packet: &[u8], label: &Label) {
-        let comment = label.to_comment().map(|text| CommonOption::Comment(Cow::Owned(text)));
-        let block = EnhancedPacketBlock {
-            interface_id: 0,
-            timestamp: Duration::from_nanos(at.0),
-            original_len: packet.len() as u32,
-            data: Cow::Borrowed(packet),
-            options: comment.into_iter().map(EnhancedPacketOption::Common).collect(),
-        };
+        let comment = label.to_comment();
+        self.enhanced(0, at, (packet, packet.len() as u32), comment.as_deref(), Vec::new());
+    }
+
+    /// Writes one IP packet with this comment.
+    pub(super) fn commented(&self, at: Timestamp, packet: &[u8], comment: &str) {
+        self.enhanced(0, at, (packet, packet.len() as u32), Some(comment), Vec::new());
+    }
+
+    /// Writes a frame that was sent out of the interface of that number; without a link, where there is none.
+    pub(super) fn frame(&self, at: Timestamp, frame: &[u8], interface: u32, comment: &str) {
+        let id = self.0.interfaces.borrow().get(&interface).copied().unwrap_or(0);
+        let flags = EnhancedPacketOption::Flags(OUTBOUND);
+        self.enhanced(id, at, (frame, frame.len() as u32), Some(comment), vec![flags]);
+    }
+
+    /// Writes a packet as it was captured; `lost` were lost on its interface since the one before it.
+    pub(super) fn captured(&self, frame: &Frame<'_>, lost: u64, comment: &str) {
+        let id = self.interface(frame.interface);
+        let flags = if frame.direction == Direction::Out { OUTBOUND } else { INBOUND };
+        let mut options = vec![EnhancedPacketOption::Flags(flags)];
+        if lost > 0 {
+            options.push(EnhancedPacketOption::DropCount(lost));
+        }
+        self.enhanced(id, frame.at, (frame.bytes, frame.wire_len), Some(comment), options);
+    }
+
+    fn enhanced<'a>(
+        &self,
+        interface_id: u32,
+        at: Timestamp,
+        (data, original_len): (&[u8], u32),
+        comment: Option<&'a str>,
+        mut options: Vec<EnhancedPacketOption<'a>>,
+    ) {
+        let comment = comment.map(|text| EnhancedPacketOption::Common(CommonOption::Comment(Cow::Borrowed(text))));
+        options.extend(comment);
+        let (timestamp, data) = (Duration::from_nanos(at.0), Cow::Borrowed(data));
+        let block = EnhancedPacketBlock { interface_id, timestamp, original_len, data, options };
         self.block(&Block::EnhancedPacket(block));
+    }
+
+    /// The block number of an interface, which is described when it is first asked for.
+    pub(super) fn interface(&self, interface: &Interface) -> u32 {
+        if let Some(id) = self.0.interfaces.borrow().get(&interface.index) {
+            return *id;
+        }
+        let id = self.0.interfaces.borrow().len() as u32 + 1; // the conversations' is the first
+        self.0.interfaces.borrow_mut().insert(interface.index, id);
+        let mut options = vec![
+            InterfaceDescriptionOption::IfName(Cow::Borrowed(&*interface.name)),
+            InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO),
+        ];
+        if let Some(mac) = &interface.mac {
+            options.push(InterfaceDescriptionOption::IfMacAddr(Cow::Borrowed(&mac.0)));
+        }
+        let is_ethernet = interface.link == LinkType::Ethernet;
+        let linktype = if is_ethernet { DataLink::ETHERNET } else { DataLink::RAW };
+        self.block(&Block::InterfaceDescription(InterfaceDescriptionBlock { linktype, snaplen: 0, options }));
+        id
     }
 
     /// Writes one line of a TLS key log, with which others can read what was encrypted.

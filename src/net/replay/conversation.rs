@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tape::Tape;
 use crate::model::{NetErrorKind, Timestamp};
 use crate::net::Origin;
 use crate::net::record::Header;
@@ -18,6 +19,8 @@ pub struct Recording {
     pub conversations: Vec<Conversation>,
     /// In the order they began.
     pub listeners: Vec<Listening>,
+    /// What was sent and captured raw.
+    pub packets: Tape,
     /// What could not be made use of, for people.
     pub remarks: Vec<String>,
 }

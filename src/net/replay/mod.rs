@@ -6,6 +6,8 @@
 //! therefore ahead of the recorded run; what is under way side by side still keeps the recorded distances, so that it
 //! happens in the recorded order. What is sent is compared, and [`Differences`] collects where it departs.
 //!
+//! Packets sent and captured raw are a [`Tape`] of their own, played by [`ReplayPackets`].
+//!
 //! Knows recordings of ours and captures of others; reads no file itself.
 
 pub mod conversation;
@@ -20,6 +22,7 @@ pub mod reader;
 pub mod reassembly;
 mod shelf;
 mod stream;
+mod tape;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -31,6 +34,7 @@ pub use packets::ReplayPackets;
 pub use reader::{MAX_FILE, RecordingError};
 pub use reassembly::recording;
 pub use shelf::Mode;
+pub use tape::Tape;
 
 use conversation::{Kind, Outcome};
 use datagram::ReplayDatagram;

@@ -56,6 +56,8 @@ pub struct Frame<'a> {
     pub link: u32,
     /// Its bytes.
     pub data: &'a [u8],
+    /// How many it had on the wire.
+    pub wire_len: u32,
     /// Its comments.
     pub comments: Vec<String>,
 }
@@ -95,25 +97,27 @@ fn read_pcapng(bytes: &[u8], each: Each<'_>) -> Result<Option<Header>, Recording
     while !rest.is_empty() {
         let (left, block) = parser.next_block(rest).map_err(|error| broken(number, &error))?;
         rest = left;
-        let (interface, at, data, comments) = match &block {
+        let (interface, at, wire_len, data, comments) = match &block {
             Block::EnhancedPacket(packet) => {
                 let comments = packet.options.iter().filter_map(|option| match option {
                     EnhancedPacketOption::Common(CommonOption::Comment(text)) => Some(text.clone().into_owned()),
                     _ => None,
                 });
-                (packet.interface_id, timestamp(packet.timestamp), &packet.data, comments.collect())
+                let wire_len = packet.original_len;
+                (packet.interface_id, timestamp(packet.timestamp), wire_len, &packet.data, comments.collect())
             }
             Block::Packet(packet) => {
-                (u32::from(packet.interface_id), timestamp(packet.timestamp), &packet.data, Vec::new())
+                let wire_len = packet.original_len;
+                (u32::from(packet.interface_id), timestamp(packet.timestamp), wire_len, &packet.data, Vec::new())
             }
-            Block::SimplePacket(packet) => (0, last, &packet.data, Vec::new()),
+            Block::SimplePacket(packet) => (0, last, packet.original_len, &packet.data, Vec::new()),
             _ => continue,
         };
         number = number.saturating_add(1);
         last = at;
         let link = parser.interfaces().get(interface as usize).map(|interface| u32::from(interface.linktype));
         let link = link.ok_or_else(|| RecordingError::at(number, "its interface is not described"))?;
-        each(&Frame { number, at, link, data, comments })?;
+        each(&Frame { number, at, link, data, wire_len, comments })?;
     }
     Ok(header)
 }
@@ -152,7 +156,8 @@ fn read_pcap(bytes: &[u8], each: Each<'_>) -> Result<(), RecordingError> {
         let at = Timestamp(u64::from(packet.ts_sec) * 1_000_000_000 + fraction);
         // The upper bits tell the length of frame check sequences.
         let link = u32::from(header.datalink) & 0xffff;
-        each(&Frame { number, at, link, data: &packet.data, comments: Vec::new() })?;
+        let wire_len = packet.orig_len;
+        each(&Frame { number, at, link, data: &packet.data, wire_len, comments: Vec::new() })?;
     }
     Ok(())
 }

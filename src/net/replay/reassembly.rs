@@ -10,6 +10,7 @@ use super::conversation::{Conversation, Event, Kind, Listening, Outcome, Piece, 
 use super::direction::Direction;
 use super::link;
 use super::reader::{self, Frame, RecordingError};
+use super::tape::Taping;
 use crate::model::{NetErrorKind, Timestamp};
 use crate::net::record::label::Label;
 use crate::packet::segment::{self, Content, Seen, Tcp, Unreachable};
@@ -59,6 +60,7 @@ struct Assembly {
     numbered: HashMap<u64, usize>,
     numbered_listeners: HashMap<u64, usize>,
     first: Option<Timestamp>,
+    tape: Taping,
     remarks: Vec<String>,
 }
 
@@ -76,6 +78,9 @@ struct Packet<'a> {
 impl Assembly {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), RecordingError> {
         self.first.get_or_insert(frame.at);
+        if self.tape.take(frame)? {
+            return Ok(());
+        }
         let ip = link::ip_of(frame.link, frame.data).map_err(|link::UnknownLink| {
             let what = format!("its link type {} is not known; known are {}", frame.link, link::KNOWN);
             RecordingError::at(frame.number, what)
@@ -311,6 +316,7 @@ impl Assembly {
             first_packet: self.first.unwrap_or_default(),
             conversations: self.drafts.into_iter().map(|draft| draft.conversation).collect(),
             listeners: self.listeners,
+            packets: self.tape.finish(),
             remarks: self.remarks,
         }
     }

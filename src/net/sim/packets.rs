@@ -8,7 +8,7 @@ use crate::capture::{Interest, Subscription};
 use crate::model::{
     Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route,
 };
-use crate::net::NetFuture;
+use crate::net::{NetFuture, Origin};
 use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent};
 
 /// The packets of a [`World`].
@@ -56,15 +56,15 @@ impl Packets for SimPackets {
         Box::pin(std::future::ready(route))
     }
 
-    fn send(&self, _packets: Vec<Outgoing>) -> NetFuture<Vec<Sent>> {
+    fn send(&self, _packets: Vec<Outgoing>, _origin: &Origin) -> NetFuture<Vec<Sent>> {
         refused("send")
     }
 
-    fn reserve(&self, _protocol: Protocol, _local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, _protocol: Protocol, _local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         refused("reserve")
     }
 
-    fn capture(&self, _interest: Interest) -> NetFuture<Subscription> {
+    fn capture(&self, _interest: Interest, _origin: &Origin) -> NetFuture<Subscription> {
         refused("capture")
     }
 

@@ -12,7 +12,7 @@ use crate::net::packets::Packets;
 use crate::net::resolver::{Resolver, ResolverConfig};
 use crate::net::slots::{SlotLimits, Slots};
 use crate::net::warm::WarmStreams;
-use crate::net::{NetFuture, Network};
+use crate::net::{NetFuture, Network, Origin};
 use crate::runtime::{Clock, Random, Runtime, Threads};
 
 const START: Timestamp = Timestamp(1_000_000_000);
@@ -48,13 +48,13 @@ impl Packets for Noted {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Unreachable, "route", to))))
     }
 
-    fn send(&self, packets: Vec<Outgoing>) -> NetFuture<Vec<Sent>> {
+    fn send(&self, packets: Vec<Outgoing>, _origin: &Origin) -> NetFuture<Vec<Sent>> {
         let now = self.clock.now();
         self.sent.borrow_mut().push((now.since(START).as_micros() as u64, packets.len()));
         Box::pin(std::future::ready(Ok(vec![Ok(now); packets.len()])))
     }
 
-    fn capture(&self, _interest: Interest) -> NetFuture<Subscription> {
+    fn capture(&self, _interest: Interest, _origin: &Origin) -> NetFuture<Subscription> {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "capture", "e"))))
     }
 
@@ -62,7 +62,7 @@ impl Packets for Noted {
         PacketTotals::default()
     }
 
-    fn reserve(&self, _protocol: Protocol, local: IpAddr) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, _protocol: Protocol, local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "reserve", local))))
     }
 }

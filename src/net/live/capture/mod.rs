@@ -26,7 +26,7 @@ use socket2::{SockFilter, SockRef};
 
 use self::exchange::{Batch, Exchange, Listen, News, Order};
 pub use self::ring::RingSize;
-use crate::capture::{Coverage, Dispatcher, Frame, Interest, Source, Subscription, Wanted};
+use crate::capture::{Coverage, Dispatcher, Frame, Interest, Observer, Source, Subscription, Wanted};
 use crate::model::{Interface, LinkKind, LinkType, NetError, NetErrorKind, PacketTotals};
 use crate::runtime::{Clock, Spawner, WallStamps};
 
@@ -120,6 +120,11 @@ impl LiveCapture {
             self.state.refresh(interface.index)?;
         }
         Ok(subscription)
+    }
+
+    /// Shows `observer` every packet that somebody wants.
+    pub fn observe(&self, observer: Observer) {
+        self.state.dispatcher.observe(observer);
     }
 
     /// What became of all packets.

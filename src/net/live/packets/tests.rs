@@ -20,7 +20,7 @@ fn packet(bytes: &[u8]) -> Outgoing {
 
 /// Sends one packet.
 async fn send_one(packets: &LivePackets, one: Outgoing) -> Result<Timestamp, NetError> {
-    packets.send(vec![one]).await.expect("packets are possible").pop().expect("one went in")
+    packets.send(vec![one], &Origin::SCAN).await.expect("packets are possible").pop().expect("one went in")
 }
 
 fn is_arp(frame: &[u8]) -> bool {
@@ -74,7 +74,7 @@ fn a_thousand_keep_their_order_and_ask_for_the_neighbour_once() {
     runtime.run(async {
         for round in 0..10_u8 {
             let names = (0..100).map(|name| ipv4(NEAR, FAR, 253, &[round, name]));
-            let sent = packets.send(names.map(|bytes| packet(&bytes)).collect()).await.unwrap();
+            let sent = packets.send(names.map(|bytes| packet(&bytes)).collect(), &Origin::SCAN).await.unwrap();
             assert!(sent.iter().all(Result::is_ok), "{sent:?}");
             let mut questions = 0;
             for name in 0..100 {
@@ -102,7 +102,7 @@ fn a_neighbour_that_never_answers_is_unreachable_after_three_questions() {
     let nobody = [10, 77, 0, 99];
     runtime.run(async {
         let all = (0..300).map(|_| packet(&ipv4(NEAR, nobody, 253, b"x"))).collect();
-        for sent in packets.send(all).await.unwrap() {
+        for sent in packets.send(all, &Origin::SCAN).await.unwrap() {
             let error = sent.expect_err("nobody is there");
             assert_eq!(error.to_string(), "neighbour 10.77.0.99: unreachable (it does not answer on its link)");
         }
@@ -131,7 +131,7 @@ fn what_cannot_go_says_why_and_holds_nobody_up() {
             packet(b"E"),
             Outgoing::Frame { frame: [0; 60].as_slice().into(), interface: 4242 },
             packet(&ipv4(NEAR, [127, 0, 0, 1], 253, b"to myself")),
-        ]);
+        ], &Origin::SCAN);
         let sent = sent.await.unwrap();
         let said: Vec<String> = sent.iter().filter_map(|one| one.as_ref().err().map(ToString::to_string)).collect();
         assert_eq!(
@@ -250,9 +250,9 @@ fn a_reserved_port_answers_nothing_and_is_nobody_elses() {
     let ear = link.ear();
     let near = packets(&runtime);
     runtime.run(async {
-        let port = near.reserve(Protocol::Tcp, NEAR.into()).await.unwrap();
+        let port = near.reserve(Protocol::Tcp, NEAR.into(), &Origin::SCAN).await.unwrap();
         assert!(TcpListener::bind((std::net::Ipv4Addr::from(NEAR), port.port())).is_err());
-        let udp_port = near.reserve(Protocol::Udp, NEAR.into()).await.unwrap();
+        let udp_port = near.reserve(Protocol::Udp, NEAR.into(), &Origin::SCAN).await.unwrap();
         assert!(UdpSocket::bind((std::net::Ipv4Addr::from(NEAR), udp_port.port())).is_err());
         let free = TcpListener::bind("10.77.0.1:0").unwrap().local_addr().unwrap().port();
         link.enter_far();
@@ -265,13 +265,13 @@ fn a_reserved_port_answers_nothing_and_is_nobody_elses() {
             probe(port.port(), 0x10),
             packet(&ipv4(FAR, NEAR, 17, &datagram)),
             probe(free, SYN_ACK), // nobody's: the kernel resets it
-        ]);
+        ], &Origin::SCAN);
         assert!(sent.await.unwrap().iter().all(Result::is_ok));
         let is_ours = |frame: &[u8]| frame[12..14] == [0x08, 0x00] && frame[26..30] == NEAR;
         let frame = ear.next(is_ours).await;
         assert_eq!((frame[23], &frame[34..36], frame[47]), (6, &free.to_be_bytes()[..], RST));
         drop(port);
-        far.send(vec![probe(free, SYN_ACK)]).await.unwrap();
+        far.send(vec![probe(free, SYN_ACK)], &Origin::SCAN).await.unwrap();
         assert_eq!(ear.next(is_ours).await[34..36], free.to_be_bytes());
     });
 }
@@ -285,19 +285,19 @@ fn a_reserved_sctp_port_answers_nothing() {
     let ear = link.ear();
     let near = packets(&runtime);
     runtime.run(async {
-        let port = near.reserve(Protocol::Sctp, NEAR.into()).await.unwrap();
+        let port = near.reserve(Protocol::Sctp, NEAR.into(), &Origin::SCAN).await.unwrap();
         link.enter_far();
         let far = packets(&runtime);
         let chunk = [&[0, 80][..], &port.port().to_be_bytes(), &[0; 8]].concat();
         let probe = |last| packet(&ipv4(FAR, NEAR, 132, &[&chunk[..], &[last]].concat()));
-        assert!(far.send(vec![probe(1)]).await.unwrap()[0].is_ok());
+        assert!(far.send(vec![probe(1)], &Origin::SCAN).await.unwrap()[0].is_ok());
         // Packets are taken in order, so this is heard after all the first could have caused.
-        assert!(far.send(vec![packet(&tcp((FAR, 80), (NEAR, 9), SYN_ACK))]).await.unwrap()[0].is_ok());
+        assert!(far.send(vec![packet(&tcp((FAR, 80), (NEAR, 9), SYN_ACK))], &Origin::SCAN).await.unwrap()[0].is_ok());
         let is_ours = |frame: &[u8]| frame[12..14] == [0x08, 0x00] && frame[26..30] == NEAR;
         let frame = ear.next(is_ours).await;
         assert_eq!((frame[23], frame[47]), (6, RST), "the kernel answered the SCTP packet");
         drop(port);
-        assert!(far.send(vec![probe(2)]).await.unwrap()[0].is_ok());
+        assert!(far.send(vec![probe(2)], &Origin::SCAN).await.unwrap()[0].is_ok());
         assert!([1, 132].contains(&ear.next(is_ours).await[23]), "without the reservation it answers");
     });
 }
