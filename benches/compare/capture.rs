@@ -250,8 +250,9 @@ fn receive(name: &str, count: usize, rate: Option<u64>) -> Result<Received, Fail
         let interfaces = packets.interfaces().await?;
         let interface = interfaces.iter().find(|one| &*one.name == name).map(|one| one.index);
         let filter = Filter::parse("ether proto 0x9999").ok().map(Rc::new);
-        let subscription =
-            packets.capture(Interest { interface, filter, queue: 65_536, ..Interest::default() }, &Origin::SCAN).await?;
+        let subscription = packets
+            .capture(Interest { interface, filter, queue: 65_536, ..Interest::default() }, &Origin::SCAN)
+            .await?;
         let sending = send(count, rate, Arc::default());
         let (mut taken, mut first, mut last): (usize, Option<Timestamp>, _) = (0, None, Timestamp(0));
         let clock = runtime.clock();
@@ -298,7 +299,11 @@ fn send(count: usize, rate: Option<u64>, stop: Arc<AtomicBool>) -> JoinHandle<Re
                     }
                 }
                 let burst = if rate.is_some() { 20 } else { 256 }.min(count - sent);
-                packets.send(vec![one.clone(); burst], &Origin::SCAN).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+                packets
+                    .send(vec![one.clone(); burst], &Origin::SCAN)
+                    .await?
+                    .into_iter()
+                    .collect::<Result<Vec<_>, _>>()?;
                 sent += burst;
             }
             Ok::<(), NetError>(())

@@ -20,8 +20,8 @@ use super::send::{Lane, Load, Outbox, Receipt, Sockets};
 use super::ways::{Way, Ways};
 use crate::capture::{Interest, Observer, Subscription};
 use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route};
-use crate::net::{NetFuture, Origin};
 use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent, destination};
+use crate::net::{NetFuture, Origin};
 use crate::runtime::{Clock, Random, Spawner};
 
 /// Packets prepared before others get a turn, and packets of one caller in the queue at most.

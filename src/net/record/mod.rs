@@ -2,7 +2,8 @@
 //!
 //! What the kernel did for us is written as the packets it must have been: handshakes, segments with right numbers and
 //! checksums, ends; a refusal as a reset, an unreachable host as an ICMP error, silence as a SYN alone. What no packet
-//! shows stands in comments ([`label`], [`header`]). `docs/RECORDING.md` describes the format.
+//! shows stands in comments ([`label`], [`header`]). Packets sent and captured raw go in as they are ([`packet_note`]).
+//! `docs/RECORDING.md` describes the format.
 //!
 //! Changes nothing of what passes through, opens no file (the file comes in), and knows nothing of replays.
 

@@ -238,3 +238,51 @@ impl Way {
 pub(super) fn name_of(protocol: Protocol) -> String {
     protocol.name().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Interface {
+        let addr = InterfaceAddr { addr: [10, 0, 0, 1].into(), prefix: 24 };
+        Interface {
+            index: 2,
+            name: "e 0".into(),
+            kind: LinkKind::PointToPoint,
+            link: LinkType::Ip,
+            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            mtu: 1500,
+            up: true,
+            addrs: vec![addr],
+        }
+    }
+
+    #[test]
+    fn notes_read_as_written() {
+        let error = NetError::new(NetErrorKind::Unreachable, "route", "10.0.0.9").because("no way: 5 % \n");
+        let route = Route { interface: Rc::new(facts()), source: [10, 0, 0, 1].into(), gateway: None };
+        let to = [10, 0, 0, 9].into();
+        let notes = [
+            PacketNote::Permitted { error: Some(Trouble::from(&error)) },
+            PacketNote::Interface { first: true, facts: Some(Facts::from(&facts())) },
+            PacketNote::Route { to, interface: None, answer: Ok(Way::from(&route)) },
+            PacketNote::Route { to, interface: Some(2), answer: Err(Trouble::from(&error)) },
+            PacketNote::Captured { interface: 2, out: true, lost: 7 },
+            PacketNote::sent(&Origin::new("p0f@10.0.0.9:80"), (None, false), Timestamp(5), &Ok(Timestamp(9))),
+        ];
+        for note in notes {
+            assert_eq!(PacketNote::parse(&note.to_comment()), Some(Ok(note)));
+        }
+        assert_eq!(Facts::from(&facts()).to_interface(), facts());
+        assert_eq!(Way::from(&route).to_route(), route);
+        assert_eq!(Trouble::from(&error).to_error().to_string(), error.to_string());
+    }
+
+    #[test]
+    fn other_comments_are_left_alone_and_broken_ones_told() {
+        assert_eq!(PacketNote::parse("sonde: conv=1"), None);
+        for broken in ["", "{}", "{\"sent\":1}", "{\"other\":{}}", "\u{0}"] {
+            assert!(matches!(PacketNote::parse(&format!("sonde-packet: {broken}")), Some(Err(_))), "{broken}");
+        }
+    }
+}

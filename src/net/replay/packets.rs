@@ -310,3 +310,6 @@ impl Packets for ReplayPackets {
         self.0.dispatcher.totals()
     }
 }
+
+#[cfg(test)]
+mod tests;

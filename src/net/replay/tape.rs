@@ -19,15 +19,18 @@ const AFTER_OPENING: Duration = Duration::from_micros(1);
 /// Link type Ethernet of the registry of tcpdump.org.
 const ETHERNET: u32 = 1;
 
+/// Something that changes, each state from its time on.
+type Since<T> = Vec<(Timestamp, T)>;
+
 /// What a recording tells of packets.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
     /// Whether packets were possible; none if nobody asked.
     pub(super) permitted: Option<Result<(), NetError>>,
     /// The interfaces, each list from its time on.
-    pub(super) interfaces: Vec<(Timestamp, Vec<Rc<Interface>>)>,
+    pub(super) interfaces: Since<Vec<Rc<Interface>>>,
     /// The ways, each answer from its time on.
-    pub(super) routes: HashMap<(IpAddr, Option<u32>), Vec<(Timestamp, Result<Route, NetError>)>>,
+    pub(super) routes: HashMap<(IpAddr, Option<u32>), Since<Result<Route, NetError>>>,
     /// Ports by origin and protocol, in their order.
     pub(super) ports: HashMap<(String, String), Vec<Result<u16, NetError>>>,
     /// What we did, in the order of its beginning.

@@ -8,8 +8,8 @@ use crate::capture::{Interest, Subscription};
 use crate::model::{
     Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route,
 };
-use crate::net::{NetFuture, Origin};
 use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent};
+use crate::net::{NetFuture, Origin};
 
 /// The packets of a [`World`].
 pub struct SimPackets {

@@ -124,14 +124,17 @@ fn what_cannot_go_says_why_and_holds_nobody_up() {
     let _ear = link.ear();
     let packets = packets(&runtime);
     runtime.run(async {
-        let sent = packets.send(vec![
-            packet(&ipv4(NEAR, [10, 77, 0, 98], 253, b"nobody")),
-            packet(&ipv4(NEAR, FAR, 253, &[0; 1481])),
-            packet(&ipv4(NEAR, [203, 0, 113, 9], 253, b"no route")),
-            packet(b"E"),
-            Outgoing::Frame { frame: [0; 60].as_slice().into(), interface: 4242 },
-            packet(&ipv4(NEAR, [127, 0, 0, 1], 253, b"to myself")),
-        ], &Origin::SCAN);
+        let sent = packets.send(
+            vec![
+                packet(&ipv4(NEAR, [10, 77, 0, 98], 253, b"nobody")),
+                packet(&ipv4(NEAR, FAR, 253, &[0; 1481])),
+                packet(&ipv4(NEAR, [203, 0, 113, 9], 253, b"no route")),
+                packet(b"E"),
+                Outgoing::Frame { frame: [0; 60].as_slice().into(), interface: 4242 },
+                packet(&ipv4(NEAR, [127, 0, 0, 1], 253, b"to myself")),
+            ],
+            &Origin::SCAN,
+        );
         let sent = sent.await.unwrap();
         let said: Vec<String> = sent.iter().filter_map(|one| one.as_ref().err().map(ToString::to_string)).collect();
         assert_eq!(
@@ -259,13 +262,16 @@ fn a_reserved_port_answers_nothing_and_is_nobody_elses() {
         let far = packets(&runtime);
         let probe = |port: u16, flags| packet(&tcp((FAR, 80), (NEAR, port), flags));
         let datagram = [&[0, 80][..], &udp_port.port().to_be_bytes(), &[0, 8, 0, 0]].concat();
-        let sent = far.send(vec![
-            probe(port.port(), SYN_ACK),
-            probe(port.port(), 0x02),
-            probe(port.port(), 0x10),
-            packet(&ipv4(FAR, NEAR, 17, &datagram)),
-            probe(free, SYN_ACK), // nobody's: the kernel resets it
-        ], &Origin::SCAN);
+        let sent = far.send(
+            vec![
+                probe(port.port(), SYN_ACK),
+                probe(port.port(), 0x02),
+                probe(port.port(), 0x10),
+                packet(&ipv4(FAR, NEAR, 17, &datagram)),
+                probe(free, SYN_ACK), // nobody's: the kernel resets it
+            ],
+            &Origin::SCAN,
+        );
         assert!(sent.await.unwrap().iter().all(Result::is_ok));
         let is_ours = |frame: &[u8]| frame[12..14] == [0x08, 0x00] && frame[26..30] == NEAR;
         let frame = ear.next(is_ours).await;
