@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use sonde::net::Origin;
 use sonde::net::live::{LivePackets, Privileges};
 use sonde::net::packets::{Outgoing, Packets};
 use sonde::packet::{Ipv4, Layer, Packet, Tcp};
@@ -52,12 +53,12 @@ fn send() -> Result<f64, Failure> {
     let packets = LivePackets::new(runtime.clock(), Random::new(Some(1)), runtime.spawner(), Privileges::new(true));
     let syns: Vec<Outgoing> = (0..BURST as u16).map(syn).collect();
     runtime.run(async {
-        packets.send(vec![syns[0].clone()]).await?; // the neighbour is known
+        packets.send(vec![syns[0].clone()], &Origin::SCAN).await?; // the neighbour is known
         let started = Instant::now();
         let mut done = 0;
         while done < PACKETS {
             let now = BURST.min(PACKETS - done);
-            packets.send(syns[..now].to_vec()).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+            packets.send(syns[..now].to_vec(), &Origin::SCAN).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
             done += now;
         }
         Ok(started.elapsed().as_secs_f64())

@@ -22,6 +22,9 @@ const ETHERNET: u32 = 1;
 /// Something that changes, each state from its time on.
 type Since<T> = Vec<(Timestamp, T)>;
 
+/// What was asked for a way.
+type Found = Result<Route, NetError>;
+
 /// What a recording tells of packets.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
@@ -30,7 +33,7 @@ pub struct Tape {
     /// The interfaces, each list from its time on.
     pub(super) interfaces: Since<Vec<Rc<Interface>>>,
     /// The ways, each answer from its time on.
-    pub(super) routes: HashMap<(IpAddr, Option<u32>), Since<Result<Route, NetError>>>,
+    pub(super) routes: HashMap<(IpAddr, Option<u32>), Since<Found>>,
     /// Ports by origin and protocol, in their order.
     pub(super) ports: HashMap<(String, String), Vec<Result<u16, NetError>>>,
     /// What we did, in the order of its beginning.
