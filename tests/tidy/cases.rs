@@ -7,7 +7,7 @@ const LEAST: usize = 2;
 /// What every case holds.
 const PARTS: [&str; 4] = ["case.toml", "wire.pcapng", "expected.txt", "expected.jsonl"];
 /// Scripts that send or capture packets themselves: a recording does not hold those yet (docs/RECORDING.md), so a replay skips
-/// them. tests/lab and tests/packets run them on networks made for it.
+/// them. tests/lab runs them on networks made for it.
 const RAW: [&str; 12] = [
     "arp-discover",
     "broadcast-listener",
