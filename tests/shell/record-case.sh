@@ -10,7 +10,10 @@ for name in SCRIPT CASE TARGET; do
     [ -n "${!name:-}" ] || { echo "record-case: $name= is missing" >&2; exit 2; }
 done
 cases=${CASES:-testdata/scripts}
-folder=$cases/$SCRIPT/$CASE
+# Apart from all others until it is whole: only what was recorded now is accepted.
+apart=$(mktemp -d)
+trap 'rm -rf "$apart"' EXIT
+folder=$apart/$SCRIPT/$CASE
 
 # Words as a shell would read them, but nothing in them is run.
 words() { [ -z "$1" ] || xargs printf '%s\n' <<< "$1"; }
@@ -44,12 +47,14 @@ redacted=$(python3 "$(dirname "${BASH_SOURCE[0]}")/redact.py" "$folder/wire.pcap
 } > "$folder/case.toml"
 
 # Says what is expected by a strict replay; a difference from the live run would end it here.
-"$program" --script-test --script-test-accept --script-test-dir "$cases" "$SCRIPT" > "$folder.log" || {
-    cat "$folder.log"
-    rm "$folder.log"
+if ! told=$("$program" --script-test --script-test-accept --script-test-dir "$apart"); then
+    echo "$told"
     exit 5
-}
-rm "$folder.log"
+fi
+mkdir -p "$cases/$SCRIPT"
+rm -rf "${cases:?}/$SCRIPT/$CASE"
+mv "$folder" "$cases/$SCRIPT/$CASE"
+folder=$cases/$SCRIPT/$CASE
 if [ -z "${QUIET:-}" ]; then
     for file in case.toml expected.txt expected.jsonl; do
         echo "--- $folder/$file"
