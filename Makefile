@@ -4,30 +4,30 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test prepare lint static bench deny accept
+.PHONY: help build demo test prepare lint static bench deny accept record-case
 
 CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
-TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUILD := $(or $(CARGO_TARGET_DIR),target)
 STATIC_TRIPLE := x86_64-unknown-linux-gnu
 # The crate getrandom looks for libc's function at run time, which a static file cannot, and would then need /dev/urandom.
 STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"
 DENY_VERSION := 0.18.9
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 build: ## the program, for working on it: target/debug/sonde
 	$(CARGO) build --locked
 
 demo: build ## start real servers on loopback, scan them with the shipped scripts, print the report
-	tests/shell/demo.sh $(TARGET)/debug/sonde
+	tests/shell/demo.sh $(BUILD)/debug/sonde
 
 test: prepare lint ## everything a change must pass; installs what is missing
 	tests/shell/run.sh
 
 prepare: ## programs and readers the tests need: Debian packages (as root) and target/venv
-	tests/shell/prepare.sh $(TARGET)/venv
+	tests/shell/prepare.sh $(BUILD)/venv
 
 lint: ## format, clippy, documentation: no warning is left
 	$(CARGO) fmt --check
@@ -36,7 +36,7 @@ lint: ## format, clippy, documentation: no warning is left
 
 static: ## one file that needs nothing on the machine it runs on, and the proof
 	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --locked --release --target $(STATIC_TRIPLE)
-	tests/shell/static.sh $(TARGET)/$(STATIC_TRIPLE)/release/sonde
+	tests/shell/static.sh $(BUILD)/$(STATIC_TRIPLE)/release/sonde
 
 bench: ## one table: sonde beside a bare client, and beside nmap where it is installed
 	$(CARGO) bench --locked
@@ -50,3 +50,6 @@ deny: ## licences, banned crates and sources of everything linked in
 accept: ## take what the tests see now as what they shall see; read the difference before you commit it
 	SONDE_ACCEPT=1 $(CARGO) test --locked
 	git status --short testdata docs
+
+record-case: build ## a case of a script from a live server: SCRIPT= CASE= TARGET= [PORT= ARGS= SHOWS= SERVER= VERSION=]
+	tests/shell/record-case.sh $(BUILD)/debug/sonde # it finds them in its environment

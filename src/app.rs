@@ -13,6 +13,7 @@ mod privileges;
 mod progress;
 mod replay;
 mod script_help;
+mod script_test;
 mod scripts;
 mod session;
 mod surroundings;
@@ -48,6 +49,7 @@ fn dispatch(arguments: &[OsString]) -> Result<ExitCode, Error> {
         Command::Merge(request) => merge::run(&request),
         Command::Resume { journal, keys } => resume(&journal, keys),
         Command::Run(settings) => session::run(*settings),
+        Command::ScriptTest(request) => script_test::run(&request),
         Command::Replay(asked) => replay::run(&asked),
     }
 }

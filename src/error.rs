@@ -41,7 +41,7 @@ pub enum ExitCode {
     Incomplete = 3,
     /// A privilege is missing for what was asked.
     Privilege = 4,
-    /// A replay departed from its recording.
+    /// A replay departed from its recording, or a case of a script from what is expected.
     Different = 5,
     /// Interrupted, with valid output.
     Interrupted = 130,

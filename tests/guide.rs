@@ -112,6 +112,7 @@ fn the_guides_console_blocks_are_what_sonde_prints() {
             let script = exchange(&block.text, &SHOWN_PORTS, &real);
             std::fs::write(folder.0.join(&block.title), script).expect("the folder is writable");
         }
+        write_cases(&folder.0);
         let mut wrong = Vec::new();
         for block in consoles {
             let (command, shown) = block.text.split_once('\n').unwrap_or_default();
@@ -125,6 +126,21 @@ fn the_guides_console_blocks_are_what_sonde_prints() {
         wrong
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n----\n"));
+}
+
+/// Two cases of a shipped script in `cases/`, of one of which something else is expected than the script says.
+fn write_cases(folder: &Path) {
+    for case in ["found", "silent"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/scripts/http-title").join(case);
+        let to = folder.join("cases/http-title").join(case);
+        std::fs::create_dir_all(&to).expect("the folder is writable");
+        for entry in std::fs::read_dir(from).expect("a shipped case").flatten() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("the folder is writable");
+        }
+    }
+    let expected = folder.join("cases/http-title/found/expected.txt");
+    let text = std::fs::read_to_string(&expected).expect("a text").replace("The corner shop", "Another shop");
+    std::fs::write(expected, text).expect("the folder is writable");
 }
 
 /// `text` with the ports `old` replaced by `new`, by way of marks, as one port may look like a part of another.

@@ -55,6 +55,9 @@ mod loopback;
 /// Runs recorded and replayed.
 mod replay;
 
+/// The recorded cases of the shipped scripts, and the runner other authors use.
+mod cases;
+
 /// Every example of the reference, in a real script instance.
 mod examples;
 

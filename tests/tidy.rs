@@ -3,6 +3,7 @@
 //! `rooms` has the edges, `owners` who alone may do what, `shape` the lengths, `house` the rest. Test code is free of all
 //! but `house`: what lies behind `#[cfg(test)]` is taken away before the rules look.
 
+mod cases;
 mod house;
 mod lexer;
 mod owners;

@@ -9,6 +9,7 @@ use crate::cli::Settings;
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::net::Network;
+use crate::report::Reports;
 use crate::scan::Ledger;
 use crate::scan::ledger::NoLedger;
 use crate::target::Order;
@@ -28,8 +29,13 @@ pub struct Course {
 }
 
 impl Course {
-    /// Opens journal and reports. The journal comes first: if it is not of this scan, no report is overwritten.
-    pub fn begin(settings: &Settings, identity: Identity, network: &Network) -> Result<Course, Error> {
+    /// Opens journal and reports, unless the caller has `reports`. The journal comes first: if it is not of this scan, no report is overwritten.
+    pub fn begin(
+        settings: &Settings,
+        identity: Identity,
+        network: &Network,
+        reports: Option<Reports>,
+    ) -> Result<Course, Error> {
         let scan = identity.fingerprint();
         let shard = settings.targets.shard.map_or_else(|| "none".to_owned(), |shard| shard.to_string());
         let head = Head {
@@ -40,7 +46,7 @@ impl Course {
             shard,
         };
         let (journal, head) = journal::begin(settings, head)?;
-        let sink = Sink::new(outputs::open(&settings.report)?);
+        let sink = Sink::new(reports.map_or_else(|| outputs::open(&settings.report), Ok)?);
         Ok(Course { sink, started: head.at, seed: head.seed, scan, journal: journal.map(Rc::new) })
     }
 

@@ -102,6 +102,21 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     read_bounded(file, &name, limit)
 }
 
+/// The names of the folders in a folder, sorted; those that begin with a dot are left out.
+pub fn folders(path: &Path) -> Result<Vec<String>, Error> {
+    let failed = |error| Error::Usage(format!("read the folder {}: {error}", path.display()));
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 fn read_bounded(source: impl Read, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
     let read = source.take(limit + 1).read_to_end(&mut content);

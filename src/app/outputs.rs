@@ -39,6 +39,54 @@ pub fn recording(path: &Path) -> Result<Box<dyn Write>, Error> {
     Ok(Box::new(file))
 }
 
+/// Takes the place of what is in the file at `path`.
+pub fn rewrite(path: &Path, content: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, content).map_err(|error| Error::File(format!("write {}: {error}", path.display())))
+}
+
+/// A document kept in memory; clones share it.
+#[derive(Clone, Default)]
+pub struct Memory(Rc<RefCell<Vec<u8>>>);
+
+impl Memory {
+    /// What was written, as text; reports are UTF-8.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.borrow()).into_owned()
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Text and JSON Lines of a run in memory, as its `settings` want them, without what names program and time of day.
+pub fn in_memory(settings: &ReportSettings) -> (Reports, Memory, Memory) {
+    let (text, lines) = (Memory::default(), Memory::default());
+    let mut reports = Reports::new();
+    let options = TextOptions { with_header: false, color: false, ..text_options(settings) };
+    reports.add("text", Box::new(Text::new(options)), Box::new(text.clone()));
+    reports.add("lines", Box::new(JsonLines::new()), Box::new(lines.clone()));
+    (reports, text, lines)
+}
+
+fn text_options(settings: &ReportSettings) -> TextOptions {
+    TextOptions {
+        open_only: settings.open_only,
+        reason: settings.reason,
+        verbose: settings.verbose,
+        debug: settings.debug,
+        color: false,
+        with_header: true,
+    }
+}
+
 fn formatter(format: Format, settings: &ReportSettings, terminal: bool) -> Box<dyn report::Format> {
     let color = match settings.color {
         Color::Always => true,
@@ -46,14 +94,7 @@ fn formatter(format: Format, settings: &ReportSettings, terminal: bool) -> Box<d
         Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
     match format {
-        Format::Normal => Box::new(Text::new(TextOptions {
-            open_only: settings.open_only,
-            reason: settings.reason,
-            verbose: settings.verbose,
-            debug: settings.debug,
-            color,
-            with_header: true,
-        })),
+        Format::Normal => Box::new(Text::new(TextOptions { color, ..text_options(settings) })),
         Format::Xml => Box::new(Xml::new()),
         Format::Grepable => Box::new(Grepable::new()),
         Format::Json => Box::new(JsonLines::new()),

@@ -15,24 +15,33 @@ pub fn run(asked: &Replay) -> Result<ExitCode, Error> {
     let recorded = recording.header.as_ref().map(|header| header.arguments.clone()).unwrap_or_default();
     let mode = if asked.lenient { Mode::Lenient } else { Mode::Strict };
     match asked.command(&recorded)? {
-        Command::Run(settings) => session::replay(*settings, recording, mode),
+        Command::Run(settings) => {
+            let (code, differences) = session::replay(*settings, recording, mode, None)?;
+            Ok(judge(&differences, mode, code))
+        }
         _ => Err(Error::Usage(format!("{}: holds no run to repeat", asked.file.display()))),
     }
 }
 
-fn read(path: &Path) -> Result<replay::Recording, Error> {
+/// The recording in the file at `path`.
+pub fn read(path: &Path) -> Result<replay::Recording, Error> {
     let bytes = inputs::read_file(path, replay::MAX_FILE)?;
     replay::recording(&bytes).map_err(|error| Error::Usage(format!("replay {}: {error}", path.display())))
 }
 
 /// Tells where the run departed from the recording. A strict one has then failed.
-pub fn judge(differences: &Differences, mode: Mode, code: ExitCode) -> ExitCode {
-    let (lines, count) = (differences.lines(), differences.count());
-    for line in &lines {
+fn judge(differences: &Differences, mode: Mode, code: ExitCode) -> ExitCode {
+    for line in told(differences) {
         complain(&format!("replay: {line}"));
     }
-    if count > lines.len() {
-        complain(&format!("replay: {} further differences", count - lines.len()));
+    if differences.count() > 0 && mode == Mode::Strict { ExitCode::Different } else { code }
+}
+
+/// The differences, a line each, as many as were kept.
+pub fn told(differences: &Differences) -> Vec<String> {
+    let mut lines = differences.lines();
+    if differences.count() > lines.len() {
+        lines.push(format!("{} further differences", differences.count() - lines.len()));
     }
-    if count > 0 && mode == Mode::Strict { ExitCode::Different } else { code }
+    lines
 }

@@ -26,11 +26,11 @@ use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
 use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
-use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
+use crate::net::replay::{Differences, Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::{Resolver, ResolverConfig};
 use crate::net::slots::{SlotLimits, Slots};
 use crate::net::{Network, Transport};
-use crate::report;
+use crate::report::{self, Reports};
 use crate::runtime::{Random, Runtime};
 use crate::scan::connect::Pace;
 use crate::scan::pipeline::{NamePolicy, Summary};
@@ -52,7 +52,7 @@ const PROBES_PER_HOST: usize = 512;
 pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     privileges::settle(settings.privileges)?;
     let around = Surroundings::default();
-    let mut prepared = Prepared::new(&settings, &around)?;
+    let mut prepared = Prepared::new(&settings, &around, None)?;
     let interrupt = Interrupt::listen()?;
     let runtime = Runtime::live();
     let drawn = Random::new(settings.seed);
@@ -82,12 +82,18 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     }
 }
 
-/// Runs again what was recorded, as `settings` say. Nothing but the file is asked, and no time passes.
-pub fn replay(mut settings: Settings, mut recording: Recording, mode: Mode) -> Result<ExitCode, Error> {
+/// Runs again what was recorded, as `settings` say, into `reports` if the caller has some. Nothing but the file is asked, and
+/// no time passes.
+pub fn replay(
+    mut settings: Settings,
+    mut recording: Recording,
+    mode: Mode,
+    reports: Option<Reports>,
+) -> Result<(ExitCode, Differences), Error> {
     let tape = take(&mut recording.packets);
     let header = recording.header.as_ref();
     let around = Surroundings::of_recording(header);
-    let mut prepared = Prepared::new(&settings, &around)?;
+    let mut prepared = Prepared::new(&settings, &around, reports)?;
     let runtime = Runtime::simulated(header.map_or(recording.first_packet, |header| header.started));
     let seed = settings.seed.or(header.map(|header| header.seed));
     settings.seed = Some(seed.unwrap_or_default()); // the same seed every time
@@ -110,7 +116,7 @@ pub fn replay(mut settings: Settings, mut recording: Recording, mode: Mode) -> R
     drop((session, runtime));
     replay.report_unused();
     packets.report_unused();
-    Ok(super::replay::judge(&replay.differences(), mode, code))
+    Ok((code, replay.differences()))
 }
 
 /// The machine's network as the settings want it used, recorded if there is a recorder.
@@ -154,10 +160,12 @@ struct Prepared {
     excluded: Vec<Name>,
     ports: Rc<[u16]>,
     identity: Identity,
+    /// Where events go, if not where the settings say.
+    reports: Option<Reports>,
 }
 
 impl Prepared {
-    fn new(settings: &Settings, around: &Surroundings) -> Result<Prepared, Error> {
+    fn new(settings: &Settings, around: &Surroundings, reports: Option<Reports>) -> Result<Prepared, Error> {
         settings.notes.iter().for_each(|note| complain(note));
         let specs = inputs::specs(&settings.targets, around)?;
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
@@ -165,7 +173,7 @@ impl Prepared {
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
         let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
-        Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, identity })
+        Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, identity, reports })
     }
 }
 
@@ -197,8 +205,8 @@ impl Session {
         runtime: &Runtime,
         prepared: Prepared,
     ) -> Result<(Session, Targets), Error> {
-        let Prepared { engine, chosen, specs, exclude, ports, identity, .. } = prepared;
-        let course = Course::begin(&settings, identity, &network)?;
+        let Prepared { engine, chosen, specs, exclude, ports, identity, reports, .. } = prepared;
+        let course = Course::begin(&settings, identity, &network, reports)?;
         let targets = inputs::targets(specs, exclude).unique(true).in_order(course.order(&settings));
         let switches = Switches {
             verbosity: Rc::new(Cell::new((settings.report.verbose, settings.report.debug))),

@@ -144,6 +144,15 @@ pub struct Flags {
     /// describe scripts and stop
     #[argh(option, arg_name = "expr")]
     pub script_help: Vec<String>,
+    /// run recorded cases of scripts instead of a scan; words are an expression, not targets
+    #[argh(switch)]
+    pub script_test: bool,
+    /// directory with the cases
+    #[argh(option, arg_name = "dir")]
+    pub script_test_dir: Option<String>,
+    /// write what the cases say now as what is expected
+    #[argh(switch)]
+    pub script_test_accept: bool,
     /// directory with further scripts
     #[argh(option, arg_name = "dir")]
     pub script_dir: Vec<String>,

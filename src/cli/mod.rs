@@ -57,6 +57,8 @@ pub enum Command {
         /// Whether keys are read.
         keys: bool,
     },
+    /// Run the recorded cases of scripts.
+    ScriptTest(ScriptTest),
     /// Scan.
     Run(Box<Settings>),
     /// Run again what was recorded: the rest of the command line is in the file.
@@ -83,6 +85,19 @@ pub struct Merge {
     pub report: ReportSettings,
     /// Exit code 0 even if something planned was not done.
     pub allow_incomplete: bool,
+}
+
+/// `--script-test`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptTest {
+    /// Selection expressions; every case if there are none.
+    pub select: Vec<String>,
+    /// Where the cases are: a folder for each script, in it one for each case.
+    pub cases: PathBuf,
+    /// Directories with further scripts.
+    pub dirs: Vec<PathBuf>,
+    /// What the cases say now becomes what is expected.
+    pub accept: bool,
 }
 
 /// Reads a command line, without the program's name.

@@ -16,7 +16,10 @@ use super::spelling::canonical;
 use super::timing::{self, Template};
 use super::usage::{UsageError, quote};
 use super::values::{self, Fault};
-use super::{Command, ScriptHelp};
+use super::{Command, ScriptHelp, ScriptTest};
+
+/// Where cases of scripts are, unless said.
+const CASES: &str = "testdata/scripts";
 
 /// Gives the flags their meaning. `words` are those the flags were read from; messages take the user's spelling from
 /// them.
@@ -24,6 +27,12 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     let typed = Typed { words };
     if !flags.script_help.is_empty() {
         return script_help(&typed, flags).map(Command::ScriptHelp);
+    }
+    if flags.script_test {
+        return script_test(&typed, flags).map(Command::ScriptTest);
+    }
+    if flags.script_test_dir.is_some() || flags.script_test_accept {
+        return Err(UsageError::new("cases of scripts are named without --script-test", "add --script-test"));
     }
     if flags.replay_lenient {
         return Err(UsageError::new("--replay-lenient is for replays", "name the recording with --replay <file>"));
@@ -168,6 +177,16 @@ fn script_help(typed: &Typed, flags: &Flags) -> Result<ScriptHelp, UsageError> {
         select: typed.texts("--script-help", &flags.script_help)?,
         dirs: typed.files("--script-dir", &flags.script_dir)?,
         json: flags.json || !flags.output_json.is_empty(),
+    })
+}
+
+fn script_test(typed: &Typed, flags: &Flags) -> Result<ScriptTest, UsageError> {
+    let (cases, select) = (flags.script_test_dir.as_ref(), &flags.targets);
+    Ok(ScriptTest {
+        select: typed.texts("--script-test", select)?,
+        cases: typed.value("--script-test-dir", cases, file)?.unwrap_or_else(|| CASES.into()),
+        dirs: typed.files("--script-dir", &flags.script_dir)?,
+        accept: flags.script_test_accept,
     })
 }
 

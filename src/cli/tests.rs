@@ -375,6 +375,7 @@ fn wrong_values_and_conflicts_are_named() {
         ),
         ("--color blue host", "--color 'blue': no choice of colour | write auto, always or never"),
         ("--replay-lenient host", "--replay-lenient is for replays | name the recording with --replay <file>"),
+        ("--script-test-dir d host", "cases of scripts are named without --script-test | add --script-test"),
         ("--record a --replay b", "--record and --replay contradict each other | leave out one of them"),
         ("--replay - host", "--replay '-': stdin cannot be used here | write a file name; only -iL reads stdin"),
         ("--seed x host", "--seed 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal"),
@@ -399,6 +400,16 @@ fn some_command_lines_do_not_scan() {
     let help = ScriptHelp { select: vec!["http-*".to_owned(), "b".to_owned()], dirs: vec!["d".into()], json: true };
     let line = args("--script-help http-* --script-help b --script-dir d --json");
     assert_eq!(parse(&line), Ok(Command::ScriptHelp(help)));
+    let test = ScriptTest {
+        select: vec!["http-*".to_owned(), "b".to_owned()],
+        cases: "c".into(),
+        dirs: vec!["d".into()],
+        accept: true,
+    };
+    let line = args("http-* --script-test b --script-dir d --script-test-dir c --script-test-accept");
+    assert_eq!(parse(&line), Ok(Command::ScriptTest(test)));
+    let test = ScriptTest { select: Vec::new(), cases: "testdata/scripts".into(), dirs: Vec::new(), accept: false };
+    assert_eq!(parse(&args("--script-test")), Ok(Command::ScriptTest(test)));
     assert!(settings("--script broadcast-listen").targets.specs.is_empty(), "scripts may run without targets");
 }
 

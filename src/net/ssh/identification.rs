@@ -1,7 +1,7 @@
 //! The line with which both sides begin (RFC 4253 section 4.2).
 
 /// What we say of ourselves.
-pub const OURS: &str = concat!("SSH-2.0-sonde_", env!("CARGO_PKG_VERSION"));
+pub const OURS: &str = "SSH-2.0-sonde";
 
 /// Bytes a server may send up to the end of its identification.
 const MAX_BYTES: usize = 16 << 10;
