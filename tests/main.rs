@@ -52,6 +52,9 @@ mod loopback;
 /// Runs recorded and replayed.
 mod replay;
 
+/// Recorded runs, spoilt.
+mod faults;
+
 /// Every example of the reference, in a real script instance.
 mod examples;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{complain, inputs, privileges, session};
 use crate::cli::{Command, PrivilegeSettings, Replay};
 use crate::error::{Error, ExitCode};
+use crate::net::faults::Tally;
 use crate::net::replay::{self, Differences, Mode};
 
 /// Runs what the recording holds.
@@ -13,9 +14,10 @@ pub fn run(asked: &Replay) -> Result<ExitCode, Error> {
     let recording = read(&asked.file)?;
     recording.remarks.iter().for_each(|remark| complain(&format!("{}: {remark}", asked.file.display())));
     let recorded = recording.header.as_ref().map(|header| header.arguments.clone()).unwrap_or_default();
-    let mode = if asked.lenient { Mode::Lenient } else { Mode::Strict };
+    // An answer that is spoilt changes what follows.
+    let mode = if asked.lenient || asked.faults.is_some() { Mode::Lenient } else { Mode::Strict };
     match asked.command(&recorded)? {
-        Command::Run(settings) => session::replay(*settings, recording, mode),
+        Command::Run(settings) => session::replay(*settings, recording, mode, asked.faults),
         _ => Err(Error::Usage(format!("{}: holds no run to repeat", asked.file.display()))),
     }
 }
@@ -25,8 +27,15 @@ fn read(path: &Path) -> Result<replay::Recording, Error> {
     replay::recording(&bytes).map_err(|error| Error::Usage(format!("replay {}: {error}", path.display())))
 }
 
-/// Tells where the run departed from the recording. A strict one has then failed.
-pub fn judge(differences: &Differences, mode: Mode, code: ExitCode) -> ExitCode {
+/// Tells where the run departed from the recording. A strict one has then failed; one with faults had to depart.
+pub fn judge(differences: &Differences, mode: Mode, faults: Option<(u64, Tally)>, code: ExitCode) -> ExitCode {
+    if let Some((seed, tally)) = faults {
+        complain(&format!(
+            "replay: faults of seed {seed}: {tally}; differences that followed: {}",
+            differences.count()
+        ));
+        return code;
+    }
     let (lines, count) = (differences.lines(), differences.count());
     for line in &lines {
         complain(&format!("replay: {line}"));

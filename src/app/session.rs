@@ -21,6 +21,7 @@ use crate::cli::{ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
 use crate::net::broker::{Broker, Governor, TraceSink};
+use crate::net::faults::FaultyTransport;
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::record::{RecordedTransport, Recorder};
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
@@ -81,7 +82,12 @@ pub fn run(settings: Settings, arguments: &[OsString]) -> Result<ExitCode, Error
 }
 
 /// Runs again what was recorded, as `settings` say. Nothing but the file is asked, and no time passes.
-pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Result<ExitCode, Error> {
+pub fn replay(
+    mut settings: Settings,
+    recording: Recording,
+    mode: Mode,
+    faults: Option<u64>,
+) -> Result<ExitCode, Error> {
     let header = recording.header.as_ref();
     let around = Surroundings::of_recording(header);
     let mut prepared = Prepared::new(&settings, &around)?;
@@ -91,7 +97,14 @@ pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Resul
     settings.privileges.required = false; // a replay uses none
     let (clock, random) = (runtime.clock(), Random::new(settings.seed));
     let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
-    let transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let mut transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let mut done = None;
+    if let Some(seed) = faults {
+        let random = Random::new(Some(seed));
+        let spoilt = FaultyTransport::new(transport, clock.clone(), &random, settings.scan.connect_timeout);
+        done = Some((seed, spoilt.tally()));
+        transport = Rc::new(spoilt);
+    }
     let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
     let packets = Rc::new(ReplayPackets);
     let network = Network { clock, random, transport, names: Rc::new(resolver), packets };
@@ -105,7 +118,7 @@ pub fn replay(mut settings: Settings, recording: Recording, mode: Mode) -> Resul
     };
     drop((session, runtime));
     replay.report_unused();
-    Ok(super::replay::judge(&replay.differences(), mode, code))
+    Ok(super::replay::judge(&replay.differences(), mode, done, code))
 }
 
 /// The machine's network as the settings want it used, recorded if there is a recorder.

@@ -27,6 +27,10 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     if flags.replay_lenient {
         return Err(UsageError::new("--replay-lenient is for replays", "name the recording with --replay <file>"));
     }
+    if flags.replay_faults.is_some() {
+        return Err(UsageError::new("--replay-faults is for replays", "name the recording with --replay <file>"));
+    }
+    typed.not_both(("--record", flags.record.is_some()), ("--simulate", flags.simulate.is_some()))?;
     let template = typed.value("--timing", flags.timing.as_ref(), timing::template)?.unwrap_or_default();
     let targets = targets(&typed, flags)?;
     let scripts = scripts(&typed, flags, &template)?;
@@ -48,6 +52,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         privileges: privileges(&typed, flags)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
         record: typed.value("--record", flags.record.as_ref(), file)?,
+        simulate: typed.value("--simulate", flags.simulate.as_ref(), file)?,
         allow_incomplete: flags.allow_incomplete,
         notes: notes(&typed, flags, &scripts, &report)?,
         targets,

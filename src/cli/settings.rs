@@ -29,6 +29,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Where to record the run.
     pub record: Option<PathBuf>,
+    /// The scenario that stands in the place of the network.
+    pub simulate: Option<PathBuf>,
     /// Exit code 0 even if something planned was not done.
     pub allow_incomplete: bool,
     /// Remarks for the user, one line each: accepted options without effect.

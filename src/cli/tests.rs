@@ -84,6 +84,7 @@ fn usual() -> Settings {
         },
         seed: None,
         record: None,
+        simulate: None,
         allow_incomplete: false,
         notes: Vec::new(),
         args_line: "sonde host".to_owned(),
@@ -178,6 +179,7 @@ fn options_change_what_they_say_and_nothing_else() {
             s.report.color = Color::Never;
         }),
         ("-d3 host", |s| (s.report.verbose, s.report.debug) = (3, 3)),
+        ("--simulate net.toml host", |s| s.simulate = Some("net.toml".into())),
         ("--record run.pcapng host", |s| s.record = Some("run.pcapng".into())),
         ("--seed 0x10 --allow-incomplete host", |s| {
             s.seed = Some(16);
@@ -355,6 +357,16 @@ fn wrong_values_and_conflicts_are_named() {
         ),
         ("--color blue host", "--color 'blue': no choice of colour | write auto, always or never"),
         ("--replay-lenient host", "--replay-lenient is for replays | name the recording with --replay <file>"),
+        ("--replay-faults 1 host", "--replay-faults is for replays | name the recording with --replay <file>"),
+        (
+            "--replay a --replay-faults x",
+            "--replay-faults 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal",
+        ),
+        ("--simulate a --replay b", "--simulate and --replay contradict each other | leave out one of them"),
+        (
+            "--simulate a --record b host",
+            "--record and --simulate contradict each other | leave out --record or --simulate",
+        ),
         ("--record a --replay b", "--record and --replay contradict each other | leave out one of them"),
         ("--replay - host", "--replay '-': stdin cannot be used here | write a file name; only -iL reads stdin"),
         ("--seed x host", "--seed 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal"),
