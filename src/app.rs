@@ -9,6 +9,7 @@ mod replay;
 mod script_help;
 mod scripts;
 mod session;
+mod simulation;
 mod surroundings;
 mod trace;
 

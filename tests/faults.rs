@@ -192,7 +192,7 @@ fn action(host, port) {
 fn datagrams_and_workers() {
     let peer = Peer::echo();
     let echo = UdpSocket::bind((peer.address().ip(), 0)).expect("a port");
-    echo.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    echo.set_read_timeout(Some(Duration::from_mins(1))).expect("a limit");
     let port = echo.local_addr().expect("it is bound").port();
     let answering = thread::spawn(move || {
         let mut buffer = [0; 64];

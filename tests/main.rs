@@ -37,6 +37,9 @@ mod scripts;
 /// Whole scans of networks that exist only in a scenario, on virtual time.
 mod simulated;
 
+/// The same from the command line.
+mod simulation;
+
 /// SSH: servers of all ages looked at, commands run, a hundred sessions side by side.
 mod ssh;
 

@@ -12,7 +12,7 @@ use super::interrupt::Interrupt;
 use super::outputs::{self, Sink};
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
-use super::{complain, inputs, privileges};
+use super::{complain, inputs, privileges, simulation};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
@@ -26,6 +26,7 @@ use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_
 use crate::net::record::{RecordedTransport, Recorder};
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::{Resolver, ResolverConfig};
+use crate::net::sim::{self, Scenario};
 use crate::net::slots::{SlotLimits, Slots};
 use crate::net::{Network, Transport};
 use crate::report;
@@ -49,6 +50,9 @@ const PROBES_PER_HOST: usize = 512;
 /// Runs a scan as `settings` say. `arguments` are the words they come from.
 pub fn run(settings: Settings, arguments: &[OsString]) -> Result<ExitCode, Error> {
     privileges::settle(settings.privileges)?;
+    if let Some(path) = settings.simulate.clone() {
+        return simulate(settings, simulation::scenario(&path)?);
+    }
     let around = Surroundings::default();
     let mut prepared = Prepared::new(&settings, &around)?;
     let interrupt = Interrupt::listen()?;
@@ -90,7 +94,7 @@ pub fn replay(
 ) -> Result<ExitCode, Error> {
     let header = recording.header.as_ref();
     let around = Surroundings::of_recording(header);
-    let mut prepared = Prepared::new(&settings, &around)?;
+    let prepared = Prepared::new(&settings, &around)?;
     let runtime = Runtime::simulated(header.map_or(recording.first_packet, |header| header.started));
     let seed = settings.seed.or(header.map(|header| header.seed));
     settings.seed = Some(seed.unwrap_or_default()); // the same seed every time
@@ -108,17 +112,42 @@ pub fn replay(
     let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
     let packets = Rc::new(ReplayPackets);
     let network = Network { clock, random, transport, names: Rc::new(resolver), packets };
-    let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
-    let stalled = || Error::Usage("the replay stands still: names to exclude are not answered in it".to_owned());
-    runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
-    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
-    let code = match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
-        Some(code) => code,
-        None => session.stand_still(),
-    };
-    drop((session, runtime));
+    let code = without_network(settings, network, runtime, prepared, "the replay stands still: the recording holds")?;
     replay.report_unused();
     Ok(super::replay::judge(&replay.differences(), mode, done, code))
+}
+
+/// Scans what `scenario` describes. No socket is opened, and no time passes.
+fn simulate(mut settings: Settings, scenario: Scenario) -> Result<ExitCode, Error> {
+    let prepared = Prepared::new(&settings, &Surroundings::default())?;
+    let runtime = Runtime::simulated(simulation::BEGIN);
+    settings.seed = Some(settings.seed.unwrap_or_default()); // the same seed, the same hosts
+    settings.privileges.required = false; // a simulation uses none
+    let (network, world) = sim::network(scenario, &runtime.clock(), &Random::new(settings.seed));
+    let debug = settings.report.debug > 0;
+    let code = without_network(settings, network, runtime, prepared, "the simulation stands still: there is")?;
+    if debug {
+        complain(&simulation::asked(&world));
+    }
+    Ok(code)
+}
+
+/// Runs on virtual time to the end, or until nobody can go on.
+fn without_network(
+    settings: Settings,
+    network: Network,
+    runtime: Runtime,
+    mut prepared: Prepared,
+    still: &str,
+) -> Result<ExitCode, Error> {
+    let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
+    let stalled = || Error::Usage(format!("{still} no answer about the names to exclude"));
+    runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
+    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
+    Ok(match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
+        Some(code) => code,
+        None => session.stand_still(still),
+    })
 }
 
 /// The machine's network as the settings want it used, recorded if there is a recorder.
@@ -269,11 +298,11 @@ impl Session {
         )
     }
 
-    /// The end of a replay in which nobody can go on.
-    fn stand_still(&self) -> ExitCode {
+    /// The end of a replay or simulation in which nobody can go on.
+    fn stand_still(&self, still: &str) -> ExitCode {
         let waiting = self.launcher.scheduler.waiting();
         let who = if waiting.is_empty() { "the scan".to_owned() } else { waiting.join(", ") };
-        complain(&format!("the replay stands still: the recording holds nothing of what {who} waits for"));
+        complain(&format!("{still} nothing of what {who} waits for"));
         self.finish(true);
         ExitCode::Different
     }

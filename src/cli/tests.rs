@@ -356,6 +356,23 @@ fn wrong_values_and_conflicts_are_named() {
             "--dns-servers 'ns': not a list of name servers | write addresses such as 192.0.2.53 or [2001:db8::53]:5353",
         ),
         ("--color blue host", "--color 'blue': no choice of colour | write auto, always or never"),
+        ("--seed x host", "--seed 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal"),
+        ("-oX - --json host", "two reports go to stdout | give all but one of them a file name"),
+        ("-oX a -oN a host", "two reports go to the file 'a' | give each a file of its own"),
+        ("-oA - host", "-oA '-': four reports cannot share stdout | write a base name, or use -oX - or --json"),
+        ("-oX '' host", "-oX '': the value is empty | write a value, or leave the option out"),
+        (
+            "--script-help a -oX f",
+            "--script-help writes to stdout only | use --json for JSON, and the shell's > for a file",
+        ),
+    ] {
+        assert_eq!(error(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn wrong_replays_and_simulations_are_named() {
+    for (line, expected) in [
         ("--replay-lenient host", "--replay-lenient is for replays | name the recording with --replay <file>"),
         ("--replay-faults 1 host", "--replay-faults is for replays | name the recording with --replay <file>"),
         (
@@ -369,15 +386,6 @@ fn wrong_values_and_conflicts_are_named() {
         ),
         ("--record a --replay b", "--record and --replay contradict each other | leave out one of them"),
         ("--replay - host", "--replay '-': stdin cannot be used here | write a file name; only -iL reads stdin"),
-        ("--seed x host", "--seed 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal"),
-        ("-oX - --json host", "two reports go to stdout | give all but one of them a file name"),
-        ("-oX a -oN a host", "two reports go to the file 'a' | give each a file of its own"),
-        ("-oA - host", "-oA '-': four reports cannot share stdout | write a base name, or use -oX - or --json"),
-        ("-oX '' host", "-oX '': the value is empty | write a value, or leave the option out"),
-        (
-            "--script-help a -oX f",
-            "--script-help writes to stdout only | use --json for JSON, and the shell's > for a file",
-        ),
     ] {
         assert_eq!(error(line), expected, "{line}");
     }
