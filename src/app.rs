@@ -12,6 +12,7 @@ mod session;
 mod simulation;
 mod surroundings;
 mod trace;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -86,7 +86,7 @@ fn nothing_is_lost(report: &Report, seed: u64) {
     assert_eq!(hosts.iter().map(listed).sum::<u64>(), count("ports"), "seed {seed}: ports");
     for (id, outcomes) in totals["scripts"].as_object().expect("totals of scripts") {
         let outcomes = outcomes.as_object().into_iter().flatten();
-        let reported = outcomes.filter(|(outcome, _)| *outcome != "rule_false");
+        let reported = outcomes.filter(|(outcome, _)| *outcome != "rule-false");
         let planned: u64 = reported.filter_map(|(_, count)| count.as_u64()).sum();
         let records = report.records(id).len();
         assert_eq!(records as u64, planned, "seed {seed}: records of {id}");

@@ -76,3 +76,43 @@ fn scripts_that_need_packets_are_skipped() {
     let run = simulated(CAMPUS, &["-n", "-p", "22", "--script", "+ipidseq", "10.0.0.1"]).run();
     run.says(&["packets are not possible", "a simulated network carries streams and datagrams only"]);
 }
+
+#[test]
+fn a_trace_shows_the_virtual_time_of_each_step() {
+    let words = ["-n", "-p", "25", "--script", "+banner", "--script-trace", "10.0.0.1"];
+    let run = simulated(CAMPUS, &words).run().expect(0);
+    // The server waits for a second before it speaks, and nobody waited.
+    let line =
+        run.stderr.lines().find(|line| line.contains("banner receive 10.0.0.1:25")).expect("a line of the greeting");
+    assert!(line.starts_with("sonde: trace +1.0") && line.contains("220 mail.example"), "{line}");
+}
+
+#[test]
+fn why_a_script_said_nothing() {
+    let why = |asked: &str, script: &str, ports: &str| -> Run {
+        let words = ["-n", "-p", ports, "--script", script, "--why", asked, "10.0.0.1"];
+        simulated(CAMPUS, &words).run().expect(0)
+    };
+    // A rule of data that does not hold, part by part.
+    why("http-title@10.0.0.1:22", "http-title", "22").says(&[
+        "why http-title@10.0.0.1:22: its portrule did not hold: neither port 22 nor service ssh is listed: ports [",
+    ]);
+    why("http-title@10.0.0.1:443", "http-title", "443").says(&["the state is filtered, the rule wants open"]);
+    // One that ran and heard nothing: line, arguments, bytes and outcome.
+    let run = why("http-title@10.0.0.1:22", "+http-title", "22");
+    run.says(&[
+        "why http-title@10.0.0.1:22: its portrule held; arguments: ",
+        "last line reached: ",
+        "sent ",
+        "GET / HTTP",
+        "SSH-2.0-Campus",
+        "outcome: ",
+    ]);
+    // One that was never started.
+    why("banner@10.0.0.9", "banner", "22").says(&["why banner@10.0.0.9: it was not started"]);
+    let refused = |asked: &str, part: &str| {
+        simulated(CAMPUS, &["--script", "banner", "--why", asked, "10.0.0.1"]).run().expect(2).says(&[part]);
+    };
+    refused("nothing", "--why nothing: it is none of the scripts of this run; add --script nothing");
+    refused("banner@host", "--why banner@host: write an address, or an address and a port");
+}

@@ -12,6 +12,7 @@ use super::interrupt::Interrupt;
 use super::outputs::{self, Sink};
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
+use super::why::Why;
 use super::{complain, inputs, privileges, simulation};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
@@ -19,8 +20,10 @@ use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
 use crate::cli::{ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
-use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Timestamp, Totals};
-use crate::net::broker::{Broker, Governor, TraceSink};
+use crate::model::{
+    Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Timestamp, Totals,
+};
+use crate::net::broker::{Broker, Governor};
 use crate::net::faults::FaultyTransport;
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::record::{RecordedTransport, Recorder};
@@ -35,7 +38,7 @@ use crate::scan::connect::Pace;
 use crate::scan::pipeline::{NamePolicy, Summary};
 use crate::scan::{HostPlan, Pipeline};
 use crate::script::Scheduler;
-use crate::script::instance::Shared;
+use crate::script::instance::{Context, EndSink, Shared};
 use crate::script::registry::Registry;
 use crate::script::scheduler::Setup;
 use crate::target::{Exclude, Name, Spec, Targets};
@@ -209,6 +212,7 @@ struct Session {
     ports: Rc<[u16]>,
     sink: Sink,
     started: Timestamp,
+    why: Option<Rc<Why>>,
 }
 
 impl Session {
@@ -220,17 +224,27 @@ impl Session {
     ) -> Result<(Session, Targets), Error> {
         let Prepared { engine, chosen, specs, exclude, ports, sink, .. } = prepared;
         let targets = inputs::targets(specs, exclude).unique(true);
+        let why = Why::new(&settings.scripts.why, &chosen)?;
         let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
-        let launcher = Launcher { without_packets, ..launcher(&settings, &network, &engine, chosen, governor.clone()) };
+        let launcher = Launcher {
+            without_packets,
+            ..launcher(&settings, &network, &engine, chosen, governor.clone(), why.as_ref())
+        };
         let launcher = Rc::new(launcher);
         let plan = plan(&settings, &network, runtime, governor, &launcher, &ports);
         let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
-        let out = sink.clone();
-        let pipeline = Pipeline::new(plan, policy, Rc::new(move |event| out.emit(&event)));
+        let (out, asked) = (sink.clone(), why.clone());
+        let emit = move |event| {
+            if let Some(why) = &asked {
+                why.reported(&event);
+            }
+            out.emit(&event);
+        };
+        let pipeline = Pipeline::new(plan, policy, Rc::new(emit));
         let started = network.clock.now();
         let spawner = runtime.spawner();
-        Ok((Session { settings, network, launcher, pipeline, spawner, ports, sink, started }, targets))
+        Ok((Session { settings, network, launcher, pipeline, spawner, ports, sink, started, why }, targets))
     }
 
     /// Prerules, hosts, postrules; or as far as that goes until a signal.
@@ -331,6 +345,9 @@ impl Session {
         };
         let at = self.network.clock.now();
         self.sink.emit(&Event::End(RunEnd { at, elapsed: at.since(self.started), ending, totals }));
+        if let Some(why) = &self.why {
+            why.tell();
+        }
         match ending {
             _ if self.sink.has_failed() => ExitCode::Failure,
             Ending::Interrupted => ExitCode::Interrupted,
@@ -382,7 +399,18 @@ fn probes(scan: &ScanSettings) -> (usize, usize) {
     (most.unwrap_or(PROBES_PER_HOST.max(least)), most.unwrap_or(usize::MAX))
 }
 
-fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Chosen, governor: Governor) -> Launcher {
+fn launcher(
+    settings: &Settings,
+    network: &Network,
+    engine: &Engine,
+    chosen: Chosen,
+    governor: Governor,
+    why: Option<&Rc<Why>>,
+) -> Launcher {
+    let ended = why.map(|why| {
+        let why = Rc::clone(why);
+        Box::new(move |context: &Context, record: &ScriptResult| why.ended(context, record)) as EndSink
+    });
     let limits = settings.scripts.limits;
     let sources = engine.sources(&chosen.selected);
     let shared = Shared {
@@ -393,6 +421,7 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         once: RefCell::default(),
         verbosity: (settings.report.verbose, settings.report.debug),
         log: Box::new(|script, subject, text| complain(&format!("{script} {subject}: {text}"))),
+        ended,
     };
     let scheduler = Scheduler::new(Setup {
         engine: Rc::clone(&engine.rhai),
@@ -402,7 +431,8 @@ fn launcher(settings: &Settings, network: &Network, engine: &Engine, chosen: Cho
         convert: to_value,
         sources,
     });
-    let trace: Option<TraceSink> = settings.scripts.trace.then(|| Rc::new(super::trace::line) as TraceSink);
+    let trace = settings.scripts.trace.then(|| super::trace::sink(network.clock.clone()));
+    let trace = why.map_or_else(|| trace.clone(), |why| Some(why.trace(trace.clone())));
     Launcher {
         scheduler,
         index: chosen.index,

@@ -143,6 +143,9 @@ pub struct Flags {
     /// show what scripts send and receive
     #[argh(switch)]
     pub script_trace: bool,
+    /// explain why a script said nothing: its name, or name@host:port
+    #[argh(option, arg_name = "script")]
+    pub why: Vec<String>,
     /// accepted: never needed
     #[argh(switch)]
     pub script_updatedb: bool,

@@ -273,6 +273,7 @@ fn scripts(typed: &Typed, flags: &Flags, template: &Template) -> Result<ScriptSe
         args_files: typed.files("--script-args-file", &flags.script_args_file)?,
         dirs: typed.files("--script-dir", &flags.script_dir)?,
         trace: flags.script_trace,
+        why: typed.texts("--why", &flags.why)?,
         max_instances: typed.value("--max-script-instances", flags.max_script_instances.as_ref(), values::positive)?,
         limits: limits(typed, flags, template)?,
     })
@@ -413,6 +414,7 @@ fn notes(
         ("--script-args", !scripts.args.is_empty()),
         ("--script-args-file", !scripts.args_files.is_empty()),
         ("--script-trace", scripts.trace),
+        ("--why", !scripts.why.is_empty()),
     ];
     if let Some((long, _)) = idle.iter().find(|(_, given)| *given && scripts.select.is_empty()) {
         notes.push(format!("{} has no effect: no script is chosen; use -sC or --script", typed.spelled(long)));

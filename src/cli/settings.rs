@@ -157,6 +157,8 @@ pub struct ScriptSettings {
     pub dirs: Vec<PathBuf>,
     /// Show what scripts send and receive.
     pub trace: bool,
+    /// What to explain: scripts, each with `@host` or `@host:port` or without.
+    pub why: Vec<String>,
     /// Instances alive at once at most; none: the scheduler's own limit.
     pub max_instances: Option<u32>,
     /// Budgets of an instance.

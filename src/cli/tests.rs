@@ -71,6 +71,7 @@ fn usual() -> Settings {
             args_files: Vec::new(),
             dirs: Vec::new(),
             trace: false,
+            why: Vec::new(),
             max_instances: None,
             limits: Limits::default(),
         },
@@ -141,13 +142,14 @@ fn options_change_what_they_say_and_nothing_else() {
             s.scripts.select = vec!["default".to_owned(), "a and b".to_owned(), "c".to_owned()];
         }),
         (
-            "--script a --script-args x=1 --script-args y=2 --script-args-file f --script-dir g --script-trace host",
+            "--script a --script-args x=1 --script-args y=2 --script-args-file f --script-dir g --script-trace --why a host",
             |s| {
                 s.scripts.select = vec!["a".to_owned()];
                 s.scripts.args = vec!["x=1".to_owned(), "y=2".to_owned()];
                 s.scripts.args_files = vec!["f".into()];
                 s.scripts.dirs = vec!["g".into()];
                 s.scripts.trace = true;
+                s.scripts.why = vec!["a".into()];
             },
         ),
         ("--script-timeout 1s --script-max-operations 5m --script-max-memory 1m --script-max-output 2k host", |s| {

@@ -16,7 +16,7 @@ use super::once::Results;
 use super::registry::Registry;
 use super::scheduler::{Scheduler, WeakScheduler};
 use super::worker::{ThreadId, ThreadState, Worker};
-use crate::model::{Limits, RuleKind, Timestamp, Usage};
+use crate::model::{Limits, RuleKind, ScriptResult, Timestamp, Usage};
 use crate::runtime::{Permit, Semaphore, Threads};
 
 /// Close handlers of one script.
@@ -47,6 +47,9 @@ pub struct Job {
 /// Receives script id, subject and text.
 pub type LogSink = Box<dyn Fn(&str, &str, &str)>;
 
+/// Looks at the end of an instance.
+pub type EndSink = Box<dyn Fn(&Context, &ScriptResult)>;
+
 /// What all instances of a run share.
 pub struct Shared {
     /// Budgets of each instance.
@@ -63,6 +66,8 @@ pub struct Shared {
     pub once: RefCell<Results>,
     /// Where `script::log` goes: script id, subject, text.
     pub log: LogSink,
+    /// Who wants to know how instances end.
+    pub ended: Option<EndSink>,
 }
 
 /// What natives can find out about the instance that calls them.
@@ -85,6 +90,8 @@ pub struct Context {
     /// Semaphore slots taken, by the thread that took them.
     pub(super) permits: RefCell<Vec<(ThreadId, Permit)>>,
     pub(super) output_so_far: RefCell<Option<Dynamic>>,
+    /// The line of the script that called a native last; 0 before the first.
+    reached: Cell<usize>,
     scheduler: WeakScheduler,
 }
 
@@ -113,6 +120,7 @@ impl Context {
             on_close: RefCell::default(),
             permits: RefCell::default(),
             output_so_far: RefCell::default(),
+            reached: Cell::new(0),
             scheduler,
         }
     }
@@ -170,12 +178,22 @@ impl Context {
     /// The instance behind a native call.
     pub fn of(call: &NativeCallContext<'_>) -> Result<Rc<Context>, Box<EvalAltResult>> {
         let tag = call.tag().and_then(|tag| tag.read_lock::<Tag>().map(|tag| Rc::clone(&tag.0)));
-        tag.ok_or_else(|| "this function works only inside rules and actions, not while a file is loaded".into())
+        let context: Rc<Context> =
+            tag.ok_or("this function works only inside rules and actions, not while a file is loaded")?;
+        if call.call_source().is_none_or(|source| source == context.job.script.path) {
+            context.reached.set(call.call_position().line().unwrap_or(context.reached.get()));
+        }
+        Ok(context)
     }
 
     /// What the natives need of the outside, as the type they put there.
     pub fn reach<T: 'static>(&self) -> Result<Rc<T>, Box<EvalAltResult>> {
         Rc::clone(&self.job.reach).downcast::<T>().map_err(|_| "internal error: the instance has another reach".into())
+    }
+
+    /// The line of the script that called a native last, from 1; 0 before the first.
+    pub fn reached(&self) -> usize {
+        self.reached.get()
     }
 
     /// Operations executed so far.
