@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test prepare lint static bench deny accept record-case
+.PHONY: help build demo test prepare lint static bench soak deny accept record-case
 
 CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
@@ -40,6 +40,9 @@ static: ## one file that needs nothing on the machine it runs on, and the proof
 
 bench: ## one table: sonde beside a bare client, and beside nmap where it is installed
 	$(CARGO) bench --locked
+
+soak: ## a scan of a million simulated hosts: every host once, memory that does not grow
+	$(CARGO) bench --locked --bench compare -- million
 
 deny: ## licences, banned crates and sources of everything linked in
 	@command -v cargo-deny > /dev/null || { echo "building cargo-deny: about seven minutes on two cores"; \

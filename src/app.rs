@@ -16,9 +16,11 @@ mod script_help;
 mod script_test;
 mod scripts;
 mod session;
+mod simulation;
 mod surroundings;
 mod terminal;
 mod trace;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -152,6 +152,7 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
         once: RefCell::default(),
         limits,
         arguments: Arguments::default(),
+        ended: None,
         library_arguments: bindings::library_arguments(),
         registry: Registry::default(),
         verbosity: Rc::default(),

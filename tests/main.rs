@@ -40,6 +40,9 @@ mod scripts;
 /// Whole scans of networks that exist only in a scenario, on virtual time.
 mod simulated;
 
+/// The same from the command line.
+mod simulation;
+
 /// SSH: servers of all ages looked at, commands run, a hundred sessions side by side.
 mod ssh;
 
@@ -57,6 +60,8 @@ mod replay;
 
 /// The recorded cases of the shipped scripts, and the runner other authors use.
 mod cases;
+/// Recorded runs, spoilt.
+mod faults;
 
 /// Every example of the reference, in a real script instance.
 mod examples;

@@ -77,6 +77,7 @@ impl Lab {
             once: RefCell::default(),
             limits: Limits::default(),
             arguments: Arguments::default(),
+            ended: None,
             library_arguments: Vec::new(),
             registry: Registry::default(),
             verbosity: std::rc::Rc::default(),

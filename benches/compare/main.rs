@@ -17,6 +17,7 @@ mod overhead;
 mod ports;
 mod process;
 mod rounds;
+mod simulated;
 mod spider;
 mod start;
 mod table;
@@ -43,7 +44,7 @@ type Failure = Box<dyn std::error::Error>;
 /// One kind of work to measure, by the word that selects it on the command line.
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<(), Failure>);
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 15] = [
     ("titles", titles::measure),
     ("overhead", overhead::measure),
     ("rounds", rounds::measure),
@@ -57,6 +58,8 @@ const SECTIONS: [Section; 13] = [
     ("threads", threads::measure),
     ("capture", capture::measure),
     ("wire", wire::measure),
+    ("simulated", simulated::measure),
+    ("million", simulated::million),
 ];
 
 fn main() -> ExitCode {

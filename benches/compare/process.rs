@@ -44,20 +44,28 @@ impl Program {
 
     /// The most memory it ever had resident, by the kernel's count, in bytes; and what it printed.
     pub fn peak(&self, folder: &Path) -> Result<(u64, String), Failure> {
+        self.cost(folder).map(|(peak, _, stdout)| (peak, stdout))
+    }
+
+    /// The same, and the seconds its threads were on a core.
+    pub fn cost(&self, folder: &Path) -> Result<(u64, f64, String), Failure> {
         let mut child = self.spawn(folder)?;
         let status_file = format!("/proc/{}/status", child.id());
-        let mut peak = 0;
+        let stat_file = format!("/proc/{}/stat", child.id());
+        let (mut peak, mut on_core) = (0, 0.0f64);
         let status = loop {
             // Once it has ended the file says nothing of memory; the mark seen last stands.
             let seen = fs::read_to_string(&status_file).ok().and_then(|status| high_water_mark(&status));
             peak = peak.max(seen.unwrap_or(0));
+            let seen = fs::read_to_string(&stat_file).ok().and_then(|stat| seconds_on_core(&stat));
+            on_core = on_core.max(seen.unwrap_or(0.0));
             if let Some(status) = child.try_wait()? {
                 break status;
             }
             thread::sleep(LOOK_EVERY);
         };
         self.check(status, folder)?;
-        Ok((peak, fs::read_to_string(folder.join("stdout"))?))
+        Ok((peak, on_core, fs::read_to_string(folder.join("stdout"))?))
     }
 
     fn spawn(&self, folder: &Path) -> Result<Child, Failure> {
@@ -74,6 +82,13 @@ impl Program {
         let said = fs::read_to_string(folder.join("stderr"))?;
         Err(format!("{} {}: {status}\n{said}", self.path.display(), self.words.join(" ")).into())
     }
+}
+
+/// The fields `utime` and `stime` of `/proc/<pid>/stat`, which count hundredths of a second (proc(5), `USER_HZ`).
+fn seconds_on_core(stat: &str) -> Option<f64> {
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
 /// `VmHWM:     5120 kB`, in bytes.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::session::Replayed;
 use super::{complain, inputs, privileges, session};
 use crate::cli::{Command, PrivilegeSettings, Replay};
 use crate::error::{Error, ExitCode};
@@ -13,11 +14,11 @@ pub fn run(asked: &Replay) -> Result<ExitCode, Error> {
     let recording = read(&asked.file)?;
     recording.remarks.iter().for_each(|remark| complain(&format!("{}: {remark}", asked.file.display())));
     let recorded = recording.header.as_ref().map(|header| header.arguments.clone()).unwrap_or_default();
-    let mode = if asked.lenient { Mode::Lenient } else { Mode::Strict };
+    // An answer that is spoilt changes what follows.
+    let mode = if asked.lenient || asked.faults.is_some() { Mode::Lenient } else { Mode::Strict };
     match asked.command(&recorded)? {
         Command::Run(settings) => {
-            let (code, differences) = session::replay(*settings, recording, mode, None)?;
-            Ok(judge(&differences, mode, code))
+            session::replay(*settings, recording, mode, None, asked.faults).map(|replayed| judge(replayed, mode))
         }
         _ => Err(Error::Usage(format!("{}: holds no run to repeat", asked.file.display()))),
     }
@@ -29,9 +30,17 @@ pub fn read(path: &Path) -> Result<replay::Recording, Error> {
     replay::recording(&bytes).map_err(|error| Error::Usage(format!("replay {}: {error}", path.display())))
 }
 
-/// Tells where the run departed from the recording. A strict one has then failed.
-fn judge(differences: &Differences, mode: Mode, code: ExitCode) -> ExitCode {
-    for line in told(differences) {
+/// Tells where the run departed from the recording. A strict one has then failed; one with faults had to depart.
+fn judge(replayed: Replayed, mode: Mode) -> ExitCode {
+    let Replayed { code, differences, faults } = replayed;
+    if let Some((seed, tally)) = faults {
+        complain(&format!(
+            "replay: faults of seed {seed}: {tally}; differences that followed: {}",
+            differences.count()
+        ));
+        return code;
+    }
+    for line in told(&differences) {
         complain(&format!("replay: {line}"));
     }
     if differences.count() > 0 && mode == Mode::Strict { ExitCode::Different } else { code }

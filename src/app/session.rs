@@ -14,20 +14,25 @@ use super::keys::{Controls, Keys};
 use super::progress::Gauge;
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
-use super::{complain, inputs, outputs, privileges, terminal};
+use super::why::Why;
+use super::{complain, inputs, outputs, privileges, simulation, terminal};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
 use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
-use crate::model::{Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, Stage, Totals};
+use crate::model::{
+    Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals,
+};
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
+use crate::net::faults::{FaultyTransport, Tally};
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
 use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
 use crate::net::replay::{Differences, Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::{Resolver, ResolverConfig};
+use crate::net::sim::{self, Scenario};
 use crate::net::slots::{SlotLimits, Slots};
 use crate::net::{Network, Transport};
 use crate::report::{self, Reports};
@@ -36,7 +41,7 @@ use crate::scan::connect::Pace;
 use crate::scan::pipeline::{NamePolicy, Summary};
 use crate::scan::{HostPlan, Pipeline};
 use crate::script::Scheduler;
-use crate::script::instance::Shared;
+use crate::script::instance::{Context, EndSink, Shared};
 use crate::script::registry::Registry;
 use crate::script::scheduler::Setup;
 use crate::target::{Exclude, Name, Spec, Targets};
@@ -51,6 +56,9 @@ const PROBES_PER_HOST: usize = 512;
 /// Runs a scan as `settings` say.
 pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     privileges::settle(settings.privileges)?;
+    if let Some(path) = settings.simulate.clone() {
+        return simulate(settings, simulation::scenario(&path)?);
+    }
     let around = Surroundings::default();
     let mut prepared = Prepared::new(&settings, &around, None)?;
     let interrupt = Interrupt::listen()?;
@@ -82,18 +90,29 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     }
 }
 
+/// What a replay came to.
+pub struct Replayed {
+    /// As a run of its own.
+    pub code: ExitCode,
+    /// Where it departed from the recording.
+    pub differences: Differences,
+    /// The seed of the faults and what they spoilt, where some were asked for.
+    pub faults: Option<(u64, Tally)>,
+}
+
 /// Runs again what was recorded, as `settings` say, into `reports` if the caller has some. Nothing but the file is asked, and
-/// no time passes.
+/// no time passes. With `faults` what comes back is spoilt; how often, is told with their seed.
 pub fn replay(
     mut settings: Settings,
     mut recording: Recording,
     mode: Mode,
     reports: Option<Reports>,
-) -> Result<(ExitCode, Differences), Error> {
+    faults: Option<u64>,
+) -> Result<Replayed, Error> {
     let tape = take(&mut recording.packets);
     let header = recording.header.as_ref();
     let around = Surroundings::of_recording(header);
-    let mut prepared = Prepared::new(&settings, &around, reports)?;
+    let prepared = Prepared::new(&settings, &around, reports)?;
     let runtime = Runtime::simulated(header.map_or(recording.first_packet, |header| header.started));
     let seed = settings.seed.or(header.map(|header| header.seed));
     settings.seed = Some(seed.unwrap_or_default()); // the same seed every time
@@ -101,22 +120,55 @@ pub fn replay(
     settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
     let (clock, random) = (runtime.clock(), Random::new(settings.seed));
     let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
-    let transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let mut transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let mut done = None;
+    if let Some(seed) = faults {
+        let random = Random::new(Some(seed));
+        let spoilt = FaultyTransport::new(transport, clock.clone(), &random, settings.scan.connect_timeout);
+        done = Some((seed, spoilt.tally()));
+        transport = Rc::new(spoilt);
+    }
     let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
     let packets = Rc::new(ReplayPackets::new(tape, mode, clock.clone(), runtime.spawner(), replay.differences()));
     let network = Network { clock, random, transport, names: Rc::new(resolver), packets: Rc::clone(&packets) as Rc<_> };
-    let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
-    let stalled = || Error::Usage("the replay stands still: names to exclude are not answered in it".to_owned());
-    runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
-    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
-    let code = match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
-        Some(code) => code?,
-        None => session.stand_still(),
-    };
-    drop((session, runtime));
+    let code = without_network(settings, network, runtime, prepared, "the replay stands still: the recording holds")?;
     replay.report_unused();
     packets.report_unused();
-    Ok((code, replay.differences()))
+    Ok(Replayed { code, differences: replay.differences(), faults: done })
+}
+
+/// Scans what `scenario` describes. No socket is opened, and no time passes.
+fn simulate(mut settings: Settings, scenario: Scenario) -> Result<ExitCode, Error> {
+    settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
+    let prepared = Prepared::new(&settings, &Surroundings::default(), None)?;
+    let runtime = Runtime::simulated(simulation::BEGIN);
+    settings.seed = Some(settings.seed.unwrap_or_default()); // the same seed, the same hosts
+    settings.privileges.required = false; // a simulation uses none
+    let (network, world) = sim::network(scenario, &runtime.clock(), &Random::new(settings.seed));
+    let debug = settings.report.debug > 0;
+    let code = without_network(settings, network, runtime, prepared, "the simulation stands still: there is")?;
+    if debug {
+        complain(&simulation::asked(&world));
+    }
+    Ok(code)
+}
+
+/// Runs on virtual time to the end, or until nobody can go on.
+fn without_network(
+    settings: Settings,
+    network: Network,
+    runtime: Runtime,
+    mut prepared: Prepared,
+    still: &str,
+) -> Result<ExitCode, Error> {
+    let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
+    let stalled = || Error::Usage(format!("{still} no answer about the names to exclude"));
+    runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
+    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
+    Ok(match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
+        Some(code) => code?,
+        None => session.stand_still(still),
+    })
 }
 
 /// The machine's network as the settings want it used, recorded if there is a recorder.
@@ -188,6 +240,7 @@ struct Session {
     course: Course,
     gauge: Rc<Gauge>,
     switches: Switches,
+    why: Option<Rc<Why>>,
 }
 
 /// What keys change while the run lasts.
@@ -212,16 +265,23 @@ impl Session {
             verbosity: Rc::new(Cell::new((settings.report.verbose, settings.report.debug))),
             trace: Rc::new(Cell::new(settings.scripts.trace)),
         };
+        let why = Why::new(&settings.scripts.why, &chosen)?;
         let has_scripts = !chosen.selected.is_empty();
         let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
-        let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches);
+        let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches, why.as_ref());
         let launcher = Rc::new(Launcher { without_packets, ..launcher });
         let plan = plan(&settings, &network, runtime, governor, &launcher, &ports, &switches);
         let probed = Rc::clone(&plan.pace.probed);
         let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
-        let out = course.sink.clone();
-        let pipeline = Pipeline::new(plan, policy, Rc::new(move |event| out.emit(&event)));
+        let (out, asked) = (course.sink.clone(), why.clone());
+        let emit = move |event| {
+            if let Some(why) = &asked {
+                why.reported(&event);
+            }
+            out.emit(&event);
+        };
+        let pipeline = Pipeline::new(plan, policy, Rc::new(emit));
         let pipeline = pipeline.with_ledger(course.ledger());
         let gauge = Rc::new(Gauge {
             clock: network.clock.clone(),
@@ -236,7 +296,7 @@ impl Session {
             past: RefCell::default(),
         });
         let spawner = runtime.spawner();
-        Ok((Session { settings, network, launcher, pipeline, spawner, ports, course, gauge, switches }, targets))
+        Ok((Session { settings, network, launcher, pipeline, spawner, ports, course, gauge, switches, why }, targets))
     }
 
     /// Prerules, hosts, postrules; or as far as that goes until a signal.
@@ -360,11 +420,11 @@ impl Session {
         )
     }
 
-    /// The end of a replay in which nobody can go on.
-    fn stand_still(&self) -> ExitCode {
+    /// The end of a replay or simulation in which nobody can go on.
+    fn stand_still(&self, still: &str) -> ExitCode {
         let waiting = self.launcher.scheduler.waiting();
         let who = if waiting.is_empty() { "the scan".to_owned() } else { waiting.join(", ") };
-        complain(&format!("the replay stands still: the recording holds nothing of what {who} waits for"));
+        complain(&format!("{still} nothing of what {who} waits for"));
         self.finish(true);
         ExitCode::Different
     }
@@ -396,6 +456,9 @@ impl Session {
         };
         let at = self.network.clock.now();
         self.course.sink.emit(&Event::End(RunEnd { at, elapsed: at.since(self.course.started), ending, totals }));
+        if let Some(why) = &self.why {
+            why.tell();
+        }
         match ending {
             _ if self.course.has_failed() => ExitCode::Failure,
             Ending::Interrupted => ExitCode::Interrupted,
@@ -468,7 +531,12 @@ fn launcher(
     chosen: Chosen,
     governor: Governor,
     switches: &Switches,
+    why: Option<&Rc<Why>>,
 ) -> Launcher {
+    let ended = why.map(|why| {
+        let why = Rc::clone(why);
+        Box::new(move |context: &Context, record: &ScriptResult| why.ended(context, record)) as EndSink
+    });
     let limits = settings.scripts.limits;
     let sources = engine.sources(&chosen.selected);
     let shared = Shared {
@@ -479,6 +547,7 @@ fn launcher(
         once: RefCell::default(),
         verbosity: Rc::clone(&switches.verbosity),
         log: Box::new(|script, subject, text| complain(&format!("{script} {subject}: {text}"))),
+        ended,
     };
     let scheduler = Scheduler::new(Setup {
         engine: Rc::clone(&engine.rhai),
@@ -488,15 +557,16 @@ fn launcher(
         convert: to_value,
         sources,
     });
-    let traced = Rc::clone(&switches.trace);
+    let (traced, shown) = (Rc::clone(&switches.trace), super::trace::sink(network.clock.clone()));
     // Keys may switch it on later.
     let trace: Option<TraceSink> = (traced.get() || settings.run.keys).then(|| {
         Rc::new(move |line: &TraceLine<'_>| {
             if traced.get() {
-                super::trace::line(line);
+                shown(line);
             }
         }) as TraceSink
     });
+    let trace = why.map_or_else(|| trace.clone(), |why| Some(why.trace(trace.clone())));
     Launcher {
         scheduler,
         index: chosen.index,

@@ -159,6 +159,9 @@ pub struct Flags {
     /// show what scripts send and receive
     #[argh(switch)]
     pub script_trace: bool,
+    /// explain why a script said nothing: its name, or name@host:port
+    #[argh(option, arg_name = "script")]
+    pub why: Vec<String>,
     /// accepted: never needed
     #[argh(switch)]
     pub script_updatedb: bool,
@@ -257,6 +260,12 @@ pub struct Flags {
     /// a replay lists differences instead of ending at them
     #[argh(switch)]
     pub replay_lenient: bool,
+    /// a replay in which answers are lost, late, cut and changed, as the seed has it
+    #[argh(option, arg_name = "n")]
+    pub replay_faults: Option<String>,
+    /// scan the network a scenario describes, without a network
+    #[argh(option, arg_name = "file")]
+    pub simulate: Option<String>,
     /// exit code 0 even if something planned was not done
     #[argh(switch)]
     pub allow_incomplete: bool,

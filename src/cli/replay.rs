@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::normalise::{self, Role, Word};
 use super::resolve::file;
 use super::usage::{UsageError, quote};
-use super::{Command, read, resolve};
+use super::{Command, read, resolve, values};
 
 /// Options that say one thing together: typed now, one of them takes the place of all that were recorded.
 const GROUPS: [&[&str]; 7] = [
@@ -20,10 +20,11 @@ const GROUPS: [&[&str]; 7] = [
 ];
 
 /// What belongs to the recorded run alone: where it wrote to.
-const LEFT_OUT: [&str; 9] = [
+const LEFT_OUT: [&str; 10] = [
     "--record",
     "--replay",
     "--replay-lenient",
+    "--replay-faults",
     "--output-normal",
     "--output-xml",
     "--output-grepable",
@@ -39,6 +40,8 @@ pub struct Replay {
     pub file: PathBuf,
     /// Differences are listed and do not end anything.
     pub lenient: bool,
+    /// What comes back is spoilt, as this seed has it; then differences are no errors either.
+    pub faults: Option<u64>,
     words: Vec<Word>,
     args_line: String,
 }
@@ -50,11 +53,23 @@ impl Replay {
         let typed = words.get(at + 1).map(|word| word.text.clone()).unwrap_or_default();
         let file = file(&typed)
             .map_err(|fault| UsageError::new(format!("--replay {}: {}", quote(&typed), fault.problem), fault.remedy))?;
-        if words.iter().any(|word| is_option(word, "--record")) {
-            return Err(UsageError::new("--record and --replay contradict each other", "leave out one of them"));
+        for other in ["--record", "--simulate"] {
+            if words.iter().any(|word| is_option(word, other)) {
+                let both = format!("{other} and --replay contradict each other");
+                return Err(UsageError::new(both, "leave out one of them"));
+            }
         }
         let lenient = words.iter().any(|word| is_option(word, "--replay-lenient"));
-        Ok(Some(Replay { file, lenient, words: words.to_vec(), args_line: args_line.to_owned() }))
+        let faults = words.iter().rposition(|word| is_option(word, "--replay-faults"));
+        let faults = faults.map(|at| {
+            let typed = words.get(at + 1).map(|word| word.text.clone()).unwrap_or_default();
+            let wrong = |fault: values::Fault| {
+                UsageError::new(format!("--replay-faults {}: {}", quote(&typed), fault.problem), fault.remedy)
+            };
+            values::seed(&typed).map_err(wrong)
+        });
+        let faults = faults.transpose()?;
+        Ok(Some(Replay { file, lenient, faults, words: words.to_vec(), args_line: args_line.to_owned() }))
     }
 
     /// What to run: the recorded command line, without the program's name, changed by what was typed now.
@@ -81,7 +96,7 @@ fn is_option(word: &Word, long: &str) -> bool {
 }
 
 fn is_replay(word: &Word) -> bool {
-    is_option(word, "--replay") || is_option(word, "--replay-lenient")
+    ["--replay", "--replay-lenient", "--replay-faults"].iter().any(|long| is_option(word, long))
 }
 
 /// Each option with its value, each target alone.

@@ -43,6 +43,10 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     if let Some(resume) = operation::resume(&typed, flags)? {
         return Ok(resume);
     }
+    if flags.replay_faults.is_some() {
+        return Err(UsageError::new("--replay-faults is for replays", "name the recording with --replay <file>"));
+    }
+    typed.not_both(("--record", flags.record.is_some()), ("--simulate", flags.simulate.is_some()))?;
     let template = typed.value("--timing", flags.timing.as_ref(), timing::template)?.unwrap_or_default();
     let targets = targets(&typed, flags)?;
     let scripts = scripts(&typed, flags, &template)?;
@@ -67,6 +71,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         run: operation::run(&typed, flags, &report)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
         record: typed.value("--record", flags.record.as_ref(), file)?,
+        simulate: typed.value("--simulate", flags.simulate.as_ref(), file)?,
         allow_incomplete: flags.allow_incomplete,
         notes: notes(&typed, flags, &scripts, &report)?,
         targets,
@@ -303,6 +308,7 @@ fn scripts(typed: &Typed, flags: &Flags, template: &Template) -> Result<ScriptSe
         args_files: typed.files("--script-args-file", &flags.script_args_file)?,
         dirs: typed.files("--script-dir", &flags.script_dir)?,
         trace: flags.script_trace,
+        why: typed.texts("--why", &flags.why)?,
         max_instances: typed.value("--max-script-instances", flags.max_script_instances.as_ref(), values::positive)?,
         limits: limits(typed, flags, template)?,
     })
@@ -443,6 +449,7 @@ fn notes(
         ("--script-args", !scripts.args.is_empty()),
         ("--script-args-file", !scripts.args_files.is_empty()),
         ("--script-trace", scripts.trace),
+        ("--why", !scripts.why.is_empty()),
     ];
     if let Some((long, _)) = idle.iter().find(|(_, given)| *given && scripts.select.is_empty()) {
         notes.push(format!("{} has no effect: no script is chosen; use -sC or --script", typed.spelled(long)));

@@ -31,6 +31,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Where to record the run.
     pub record: Option<PathBuf>,
+    /// The scenario that stands in the place of the network.
+    pub simulate: Option<PathBuf>,
     /// Exit code 0 even if something planned was not done.
     pub allow_incomplete: bool,
     /// Remarks for the user, one line each: accepted options without effect.
@@ -176,6 +178,8 @@ pub struct ScriptSettings {
     pub dirs: Vec<PathBuf>,
     /// Show what scripts send and receive.
     pub trace: bool,
+    /// What to explain: scripts, each with `@host` or `@host:port` or without.
+    pub why: Vec<String>,
     /// Instances alive at once at most; none: the scheduler's own limit.
     pub max_instances: Option<u32>,
     /// Budgets of an instance.

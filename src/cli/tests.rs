@@ -71,6 +71,7 @@ fn usual() -> Settings {
             args_files: Vec::new(),
             dirs: Vec::new(),
             trace: false,
+            why: Vec::new(),
             max_instances: None,
             limits: Limits::default(),
         },
@@ -85,6 +86,7 @@ fn usual() -> Settings {
         run: RunSettings { keys: true, ..RunSettings::default() },
         seed: None,
         record: None,
+        simulate: None,
         allow_incomplete: false,
         notes: Vec::new(),
         args_line: "sonde host".to_owned(),
@@ -154,13 +156,14 @@ fn options_change_what_they_say_and_nothing_else() {
             s.scripts.select = vec!["default".to_owned(), "a and b".to_owned(), "c".to_owned()];
         }),
         (
-            "--script a --script-args x=1 --script-args y=2 --script-args-file f --script-dir g --script-trace host",
+            "--script a --script-args x=1 --script-args y=2 --script-args-file f --script-dir g --script-trace --why a host",
             |s| {
                 s.scripts.select = vec!["a".to_owned()];
                 s.scripts.args = vec!["x=1".to_owned(), "y=2".to_owned()];
                 s.scripts.args_files = vec!["f".into()];
                 s.scripts.dirs = vec!["g".into()];
                 s.scripts.trace = true;
+                s.scripts.why = vec!["a".into()];
             },
         ),
         ("--script-timeout 1s --script-max-operations 5m --script-max-memory 1m --script-max-output 2k host", |s| {
@@ -192,6 +195,7 @@ fn options_change_what_they_say_and_nothing_else() {
             s.report.color = Color::Never;
         }),
         ("-d3 host", |s| (s.report.verbose, s.report.debug) = (3, 3)),
+        ("--simulate net.toml host", |s| s.simulate = Some("net.toml".into())),
         ("--record run.pcapng host", |s| s.record = Some("run.pcapng".into())),
         ("--seed 0x10 --allow-incomplete host", |s| {
             s.seed = Some(16);
@@ -387,6 +391,27 @@ fn wrong_values_and_conflicts_are_named() {
             "--script-help a -oX f",
             "--script-help writes to stdout only | use --json for JSON, and the shell's > for a file",
         ),
+    ] {
+        assert_eq!(error(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn wrong_replays_and_simulations_are_named() {
+    for (line, expected) in [
+        ("--replay-lenient host", "--replay-lenient is for replays | name the recording with --replay <file>"),
+        ("--replay-faults 1 host", "--replay-faults is for replays | name the recording with --replay <file>"),
+        (
+            "--replay a --replay-faults x",
+            "--replay-faults 'x': not a seed | write a number below 2^64, decimal or 0x and hexadecimal",
+        ),
+        ("--simulate a --replay b", "--simulate and --replay contradict each other | leave out one of them"),
+        (
+            "--simulate a --record b host",
+            "--record and --simulate contradict each other | leave out --record or --simulate",
+        ),
+        ("--record a --replay b", "--record and --replay contradict each other | leave out one of them"),
+        ("--replay - host", "--replay '-': stdin cannot be used here | write a file name; only -iL reads stdin"),
     ] {
         assert_eq!(error(line), expected, "{line}");
     }

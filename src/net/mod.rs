@@ -4,6 +4,7 @@
 //! socket, looks up a name, reads a clock or draws a random number in any other way. Knows no scripts and no stages.
 
 pub mod broker;
+pub mod faults;
 mod flight;
 pub mod live;
 #[cfg(test)]

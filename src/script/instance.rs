@@ -16,7 +16,7 @@ use super::once::Results;
 use super::registry::Registry;
 use super::scheduler::{Scheduler, WeakScheduler};
 use super::worker::{ThreadId, ThreadState, Worker};
-use crate::model::{Limits, RuleKind, Timestamp, Usage};
+use crate::model::{Limits, RuleKind, ScriptResult, Timestamp, Usage};
 use crate::runtime::{Permit, Semaphore, Threads};
 
 /// Close handlers of one script.
@@ -47,6 +47,9 @@ pub struct Job {
 /// Receives script id, subject and text.
 pub type LogSink = Box<dyn Fn(&str, &str, &str)>;
 
+/// Looks at the end of an instance.
+pub type EndSink = Box<dyn Fn(&Context, &ScriptResult)>;
+
 /// What all instances of a run share.
 pub struct Shared {
     /// Budgets of each instance.
@@ -63,6 +66,8 @@ pub struct Shared {
     pub once: RefCell<Results>,
     /// Where `script::log` goes: script id, subject, text.
     pub log: LogSink,
+    /// Who wants to know how instances end.
+    pub ended: Option<EndSink>,
 }
 
 /// What natives can find out about the instance that calls them.

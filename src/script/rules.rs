@@ -50,6 +50,29 @@ impl PortMatch {
         Ok(rule)
     }
 
+    /// Which parts of the rule `port` does not fulfil, for people; empty when it matches.
+    pub fn mismatches(&self, port: &Port) -> Vec<String> {
+        let list = |names: Vec<String>| names.join(", ");
+        let mut wrong = Vec::new();
+        if !self.protocols.contains(&port.protocol) {
+            let wanted = list(self.protocols.iter().map(ToString::to_string).collect());
+            wrong.push(format!("the protocol is {}, the rule wants {wanted}", port.protocol));
+        }
+        if !self.states.contains(&port.state) {
+            let wanted = list(self.states.iter().map(ToString::to_string).collect());
+            wrong.push(format!("the state is {}, the rule wants {wanted}", port.state));
+        }
+        if !(self.any || self.ports.contains(&port.number) || self.services.contains(&port.service.name)) {
+            let numbers = list(self.ports.iter().map(ToString::to_string).collect());
+            let (number, service, services) = (port.number, &port.service.name, list(self.services.clone()));
+            let service = if service.is_empty() { "(none)" } else { service };
+            wrong.push(format!(
+                "neither port {number} nor service {service} is listed: ports [{numbers}], services [{services}]"
+            ));
+        }
+        wrong
+    }
+
     /// Whether `port` matches.
     pub fn matches(&self, port: &Port) -> bool {
         self.protocols.contains(&port.protocol)

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::super::session::Replayed;
 use super::super::{inputs, outputs, replay, session};
 use super::difference;
 use crate::cli::{self, Command, ScriptTest};
@@ -127,7 +128,7 @@ fn replayed(folder: &Path, description: &Description, request: &ScriptTest) -> R
     settings.scripts.dirs.extend(request.dirs.iter().cloned());
     let (reports, text, lines) = outputs::in_memory(&settings.report);
     let mode = if description.lenient { Mode::Lenient } else { Mode::Strict };
-    let (code, differences) = session::replay(*settings, recording, mode, Some(reports))?;
+    let Replayed { code, differences, .. } = session::replay(*settings, recording, mode, Some(reports), None)?;
     let mut differences = if description.lenient { Vec::new() } else { replay::told(&differences) };
     if code == ExitCode::Different {
         differences.push("the replay stood still: somebody waits for what the recording does not hold".to_owned());

@@ -128,7 +128,13 @@ impl Capture {
         warrant.usage.add_received(packet.bytes.len());
         if let Some(trace) = &self.trace {
             let peer = &packet.interface.name;
-            trace(&TraceLine { script: &warrant.script, op: "captured", peer, data: &packet.bytes });
+            trace(&TraceLine {
+                script: &warrant.script,
+                origin: &warrant.origin,
+                op: "captured",
+                peer,
+                data: &packet.bytes,
+            });
         }
     }
 }

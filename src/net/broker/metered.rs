@@ -22,7 +22,13 @@ pub(super) struct Metered {
 impl Metered {
     pub(super) fn trace(&self, op: &'static str, data: &[u8]) {
         if let Some(trace) = &self.trace {
-            trace(&TraceLine { script: &self.count.warrant.script, op, peer: &self.inner.peer(), data });
+            trace(&TraceLine {
+                script: &self.count.warrant.script,
+                origin: &self.count.warrant.origin,
+                op,
+                peer: &self.inner.peer(),
+                data,
+            });
         }
     }
 
@@ -86,7 +92,13 @@ pub(super) struct MeteredDatagram {
 impl MeteredDatagram {
     fn trace(&self, op: &'static str, peer: SocketAddr, data: &[u8]) {
         if let Some(trace) = &self.broker.trace {
-            trace(&TraceLine { script: &self.count.warrant.script, op, peer: &peer, data });
+            trace(&TraceLine {
+                script: &self.count.warrant.script,
+                origin: &self.count.warrant.origin,
+                op,
+                peer: &peer,
+                data,
+            });
         }
     }
 }

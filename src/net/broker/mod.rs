@@ -18,7 +18,7 @@ use self::capture::FilterTexts;
 use self::metered::{Metered, MeteredDatagram, MeteredListener};
 pub use self::warrant::Warrant;
 use super::slots::{HoldAndWait, Slot, Slots};
-use super::{ConnectOptions, Datagram, Family, Listener, NetFuture, Network, Stream};
+use super::{ConnectOptions, Datagram, Family, Listener, NetFuture, Network, Origin, Stream};
 use crate::model::{Capability, NetError, NetErrorKind, Spent, Timestamp};
 use crate::runtime::{Clock, Random};
 
@@ -66,6 +66,8 @@ impl Governor {
 pub struct TraceLine<'a> {
     /// Script id.
     pub script: &'a str,
+    /// The instance.
+    pub origin: &'a Origin,
     /// `connect`, `send`, `receive`, `close`; `packet` for packets sent, `captured` for those seen.
     pub op: &'static str,
     /// The peer.

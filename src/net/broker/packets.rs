@@ -117,7 +117,13 @@ impl Broker {
             if let Some(trace) = &self.trace {
                 for packet in &now {
                     let peer = &addressee(packet, interfaces);
-                    trace(&TraceLine { script: &warrant.script, op: "packet", peer, data: bytes_of(packet) });
+                    trace(&TraceLine {
+                        script: &warrant.script,
+                        origin: &warrant.origin,
+                        op: "packet",
+                        peer,
+                        data: bytes_of(packet),
+                    });
                 }
             }
             sent.extend(self.network.packets.send(now, &warrant.origin).await?);

@@ -120,6 +120,9 @@ impl Inner {
                 worker.complete(ThreadState::Failed, Err(worker::fault("script", "worker", &message)));
             }
             Role::Base(sink) => {
+                if let Some(ended) = &self.setup.shared.ended {
+                    ended(&context, &record);
+                }
                 let state = match outcome {
                     ScriptOutcome::Done | ScriptOutcome::RuleFalse => ThreadState::Done,
                     ScriptOutcome::TimedOut => ThreadState::TimedOut,
