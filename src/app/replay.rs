@@ -2,11 +2,21 @@
 
 use std::path::Path;
 
-use super::session::Replayed;
 use super::{complain, inputs, privileges, session};
 use crate::cli::{Command, PrivilegeSettings, Replay};
 use crate::error::{Error, ExitCode};
+use crate::net::faults::Tally;
 use crate::net::replay::{self, Differences, Mode};
+
+/// What a replay came to.
+pub struct Replayed {
+    /// As a run of its own.
+    pub code: ExitCode,
+    /// Where it departed from the recording.
+    pub differences: Differences,
+    /// The seed of the faults and what they spoilt, where some were asked for.
+    pub faults: Option<(u64, Tally)>,
+}
 
 /// Runs what the recording holds.
 pub fn run(asked: &Replay) -> Result<ExitCode, Error> {

@@ -12,6 +12,7 @@ use super::identity::Identity;
 use super::interrupt::Interrupt;
 use super::keys::{Controls, Keys};
 use super::progress::Gauge;
+use super::replay::Replayed;
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
 use super::why::Why;
@@ -26,13 +27,12 @@ use crate::model::{
     Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals,
 };
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
-use crate::net::faults::{FaultyTransport, Tally};
+use crate::net::faults::FaultyTransport;
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
 use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
-use crate::net::replay::{Differences, Mode, Recording, Replay, ReplayPackets};
+use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::{Resolver, ResolverConfig};
-use crate::net::sim::{self, Scenario};
 use crate::net::slots::{SlotLimits, Slots};
 use crate::net::{Network, Transport};
 use crate::report::{self, Reports};
@@ -57,7 +57,7 @@ const PROBES_PER_HOST: usize = 512;
 pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     privileges::settle(settings.privileges)?;
     if let Some(path) = settings.simulate.clone() {
-        return simulate(settings, simulation::scenario(&path)?);
+        return simulation::run(settings, simulation::scenario(&path)?);
     }
     let around = Surroundings::default();
     let mut prepared = Prepared::new(&settings, &around, None)?;
@@ -88,16 +88,6 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
             Ok(ExitCode::Failure)
         }
     }
-}
-
-/// What a replay came to.
-pub struct Replayed {
-    /// As a run of its own.
-    pub code: ExitCode,
-    /// Where it departed from the recording.
-    pub differences: Differences,
-    /// The seed of the faults and what they spoilt, where some were asked for.
-    pub faults: Option<(u64, Tally)>,
 }
 
 /// Runs again what was recorded, as `settings` say, into `reports` if the caller has some. Nothing but the file is asked, and
@@ -137,24 +127,8 @@ pub fn replay(
     Ok(Replayed { code, differences: replay.differences(), faults: done })
 }
 
-/// Scans what `scenario` describes. No socket is opened, and no time passes.
-fn simulate(mut settings: Settings, scenario: Scenario) -> Result<ExitCode, Error> {
-    settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
-    let prepared = Prepared::new(&settings, &Surroundings::default(), None)?;
-    let runtime = Runtime::simulated(simulation::BEGIN);
-    settings.seed = Some(settings.seed.unwrap_or_default()); // the same seed, the same hosts
-    settings.privileges.required = false; // a simulation uses none
-    let (network, world) = sim::network(scenario, &runtime.clock(), &Random::new(settings.seed));
-    let debug = settings.report.debug > 0;
-    let code = without_network(settings, network, runtime, prepared, "the simulation stands still: there is")?;
-    if debug {
-        complain(&simulation::asked(&world));
-    }
-    Ok(code)
-}
-
 /// Runs on virtual time to the end, or until nobody can go on.
-fn without_network(
+pub(super) fn without_network(
     settings: Settings,
     network: Network,
     runtime: Runtime,
@@ -204,7 +178,7 @@ fn live(
 }
 
 /// What is read and checked before anything is sent.
-struct Prepared {
+pub(super) struct Prepared {
     engine: Engine,
     chosen: Chosen,
     specs: Vec<Spec>,
@@ -217,7 +191,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(settings: &Settings, around: &Surroundings, reports: Option<Reports>) -> Result<Prepared, Error> {
+    pub(super) fn new(settings: &Settings, around: &Surroundings, reports: Option<Reports>) -> Result<Prepared, Error> {
         settings.notes.iter().for_each(|note| complain(note));
         let specs = inputs::specs(&settings.targets, around)?;
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;

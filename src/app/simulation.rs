@@ -2,10 +2,30 @@
 
 use std::path::Path;
 
-use super::inputs;
-use crate::error::Error;
+use super::session::{Prepared, without_network};
+use super::surroundings::Surroundings;
+use super::{complain, inputs};
+use crate::cli::{RunSettings, Settings};
+use crate::error::{Error, ExitCode};
 use crate::model::Timestamp;
-use crate::net::sim::{Scenario, World};
+use crate::net::sim::{self, Scenario, World};
+use crate::runtime::{Random, Runtime};
+
+/// Scans what `scenario` describes. No socket is opened, and no time passes.
+pub fn run(mut settings: Settings, scenario: Scenario) -> Result<ExitCode, Error> {
+    settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
+    let prepared = Prepared::new(&settings, &Surroundings::default(), None)?;
+    let runtime = Runtime::simulated(BEGIN);
+    settings.seed = Some(settings.seed.unwrap_or_default()); // the same seed, the same hosts
+    settings.privileges.required = false; // a simulation uses none
+    let (network, world) = sim::network(scenario, &runtime.clock(), &Random::new(settings.seed));
+    let debug = settings.report.debug > 0;
+    let code = without_network(settings, network, runtime, prepared, "the simulation stands still: there is")?;
+    if debug {
+        complain(&asked(&world));
+    }
+    Ok(code)
+}
 
 /// When every simulated run begins: 2000-01-01 00:00:00 UTC, so that two print the same bytes.
 pub const BEGIN: Timestamp = Timestamp(946_684_800_000_000_000);

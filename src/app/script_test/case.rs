@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::super::session::Replayed;
+use super::super::replay::Replayed;
 use super::super::{inputs, outputs, replay, session};
 use super::difference;
 use crate::cli::{self, Command, ScriptTest};
