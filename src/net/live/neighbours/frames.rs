@@ -1,11 +1,12 @@
 //! The three frames neighbours are asked and answer with: ARP (RFC 826) and neighbour discovery (RFC 4861).
 //!
-//! Fixed shapes, so they are written out here; packets in general are `packet`'s.
+//! Questions are built by `packet`; answers are of fixed shapes and read in place, as they come by the thousand.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::MacAddr;
 use crate::net::live::link_address::{ARP, IPV6};
+use crate::packet::{Arp, Ethernet, Icmpv6, Icmpv6Body, Ipv6, NeighborOption, Packet};
 
 const ICMPV6: u8 = 58;
 const SOLICITATION: u8 = 135;
@@ -37,42 +38,20 @@ pub(in crate::net::live) fn group_mac(group: IpAddr) -> MacAddr {
 
 /// Who has `wanted`? Tell `(mac, ours)`.
 pub(super) fn arp_request(mac: MacAddr, ours: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {
-    let mut frame = ethernet(MacAddr::BROADCAST, mac, ARP).to_vec();
-    frame.extend([0, 1, 8, 0, 6, 4, 0, 1]); // Ethernet, IPv4, lengths, request
-    frame.extend(mac.0);
-    frame.extend(ours.octets());
-    frame.extend([0; 6]);
-    frame.extend(wanted.octets());
-    frame
+    let frame = Ethernet { destination: MacAddr::BROADCAST, source: mac, ..Ethernet::default() };
+    let question = Arp { operation: 1, sender_mac: mac, sender_ip: ours, target_ip: wanted, ..Arp::default() };
+    Packet::new([frame.into(), question.into()]).to_bytes()
 }
 
 /// The same question in IPv6, to the solicited-node group of `wanted`.
 pub(super) fn solicitation(mac: MacAddr, ours: Ipv6Addr, wanted: Ipv6Addr) -> Vec<u8> {
     let [.., a, b, c] = wanted.octets();
     let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
-    let mut message = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
-    message.extend(wanted.octets());
-    message.extend([1, 1]); // source link-layer address, in units of 8 bytes
-    message.extend(mac.0);
-    let sum = checksum(ours, group, &message);
-    message.splice(2..4, sum.to_be_bytes());
-    let mut frame = ethernet(group_mac(group.into()), mac, IPV6).to_vec();
-    frame.extend([0x60, 0, 0, 0, 0, message.len() as u8, ICMPV6, 255]);
-    frame.extend(ours.octets());
-    frame.extend(group.octets());
-    frame.extend(message);
-    frame
-}
-
-/// `ICMPv6` checksum with its pseudo-header (RFC 8200 section 8.1).
-fn checksum(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
-    let pseudo = [0, 0, 0, message.len() as u8, 0, 0, 0, ICMPV6];
-    let (from, to) = (from.octets(), to.octets());
-    let parts = [&from[..], &to, &pseudo, message];
-    let words = parts.iter().flat_map(|part| part.chunks(2));
-    let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)]))).sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !((folded & 0xffff) + (folded >> 16)) as u16
+    let frame = Ethernet { destination: group_mac(group.into()), source: mac, ..Ethernet::default() };
+    let ip = Ipv6 { source: ours, destination: group, hop_limit: 255, ..Ipv6::default() };
+    let options = vec![NeighborOption::SourceLink(mac)];
+    let question = Icmpv6::new(SOLICITATION, 0, Icmpv6Body::Neighbor { flags: 0, target: wanted, options });
+    Packet::new([frame.into(), ip.into(), question.into()]).to_bytes()
 }
 
 /// Who says to be where, if the frame is an ARP reply or a neighbour advertisement.
@@ -121,6 +100,7 @@ fn mac(bytes: &[u8]) -> Option<MacAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::checksum;
 
     const US: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
     const THEM: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
@@ -147,8 +127,10 @@ mod tests {
         assert_eq!(question.len(), 14 + 40 + 32);
         assert_eq!(question[..6], [0x33, 0x33, 0xff, 0, 0, 9]);
         assert_eq!(answer(&question), None);
-        // A sum over what carries its own checksum is 0.
-        assert_eq!(checksum(ours, "ff02::1:ff00:9".parse().unwrap(), &question[54..]), 0);
+        // A sum over what carries its own checksum is 0; the pseudo-header is that of RFC 8200 section 8.1.
+        let group: Ipv6Addr = "ff02::1:ff00:9".parse().unwrap();
+        let pseudo = [&ours.octets()[..], &group.octets(), &[0, 0, 0, 32, 0, 0, 0, ICMPV6], &question[54..]].concat();
+        assert_eq!(checksum::internet(&pseudo), 0);
         let mut reply = solicitation(THEM, theirs, theirs);
         reply[54] = ADVERTISEMENT;
         reply[78] = 2;
