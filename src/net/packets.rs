@@ -101,12 +101,14 @@ fn source_route_option(mut options: &[u8]) -> bool {
 
 fn routing_header(packet: &[u8]) -> Option<bool> {
     let (mut next, mut at) = (*packet.get(6)?, 40);
-    while matches!(next, 0 | 43 | 60) {
+    while matches!(next, 0 | 43 | 44 | 60) {
         if next == 43 {
             return Some(true);
         }
+        // A fragment header has a fixed length; the whole packet may stand behind it (RFC 6946).
+        let beyond = if next == 44 { 0 } else { usize::from(*packet.get(at + 1)?) };
         next = *packet.get(at)?;
-        at += 8 + usize::from(*packet.get(at + 1)?) * 8;
+        at += 8 + beyond * 8;
     }
     Some(false)
 }
@@ -148,6 +150,12 @@ mod tests {
         v6[0] = 0x60;
         v6[40] = 43;
         assert!(is_source_routed(&v6));
+        v6[40] = 6;
+        assert!(!is_source_routed(&v6));
+        v6[6] = 44;
+        v6[40] = 43;
+        v6[41] = 200; // reserved here, no length
+        assert!(is_source_routed(&v6), "behind a fragment header");
         v6[40] = 6;
         assert!(!is_source_routed(&v6));
     }
