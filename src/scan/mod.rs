@@ -5,7 +5,9 @@
 
 pub mod connect;
 pub mod host;
+pub mod kind;
 pub mod pipeline;
+pub mod timing;
 
 pub use host::{HostPlan, ScriptStage};
 pub use pipeline::{Pipeline, Summary};
