@@ -11,6 +11,7 @@ pub mod limits;
 pub mod nearest;
 pub mod outcome;
 pub mod port;
+pub mod probe;
 pub mod shard;
 pub mod tally;
 pub mod time;
@@ -25,6 +26,7 @@ pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, Route
 pub use limits::Limits;
 pub use outcome::{Failure, FailureKind, PacketTotals, RuleKind, ScriptOutcome, ScriptResult, Totals};
 pub use port::{Port, PortState, Protocol, Reason, Service};
+pub use probe::{PingKind, ScanKind};
 pub use shard::Shard;
 pub use tally::{Stage, Stages, Tally};
 pub use time::Timestamp;

@@ -11,6 +11,8 @@ pub enum Protocol {
     Udp,
     /// SCTP.
     Sctp,
+    /// IP itself: its ports are protocol numbers.
+    Ip,
 }
 
 impl Protocol {
@@ -20,12 +22,13 @@ impl Protocol {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
             Protocol::Sctp => "sctp",
+            Protocol::Ip => "ip",
         }
     }
 
     /// The protocol of that lower-case name.
     pub fn parse(name: &str) -> Option<Protocol> {
-        [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().find(|p| p.name() == name)
+        [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Ip].into_iter().find(|p| p.name() == name)
     }
 }
 
@@ -103,6 +106,36 @@ pub enum Reason {
     PermDenied,
     /// A UDP answer.
     UdpResponse,
+    /// A SYN alone in answer to a SYN.
+    SplitHandshakeSyn,
+    /// An SCTP INIT ACK.
+    InitAck,
+    /// An SCTP ABORT.
+    Abort,
+    /// A packet of the protocol asked for.
+    ProtoResponse,
+    /// ICMP network prohibited.
+    NetProhibited,
+    /// ICMP host prohibited.
+    HostProhibited,
+    /// ICMP for IPv6: beyond scope of source address.
+    BeyondScope,
+    /// ICMP for IPv6: source address failed policy, or reject route.
+    RejectRoute,
+    /// ICMP time exceeded.
+    TimeExceeded,
+    /// ICMP parameter problem.
+    ParamProblem,
+    /// ICMP echo reply.
+    EchoReply,
+    /// ICMP timestamp reply.
+    TimestampReply,
+    /// ICMP address mask reply.
+    AddressMaskReply,
+    /// An ARP reply.
+    ArpResponse,
+    /// A neighbour advertisement.
+    NdResponse,
     /// The user said so (`-Pn`).
     UserSet,
     /// A script said so.
@@ -149,6 +182,21 @@ impl Reason {
             Reason::AdminProhibited => "admin-prohibited",
             Reason::PermDenied => "perm-denied",
             Reason::UdpResponse => "udp-response",
+            Reason::SplitHandshakeSyn => "split-handshake-syn",
+            Reason::InitAck => "init-ack",
+            Reason::Abort => "abort",
+            Reason::ProtoResponse => "proto-response",
+            Reason::NetProhibited => "net-prohibited",
+            Reason::HostProhibited => "host-prohibited",
+            Reason::BeyondScope => "beyond-scope",
+            Reason::RejectRoute => "reject-route",
+            Reason::TimeExceeded => "time-exceeded",
+            Reason::ParamProblem => "param-problem",
+            Reason::EchoReply => "echo-reply",
+            Reason::TimestampReply => "timestamp-reply",
+            Reason::AddressMaskReply => "addressmask-reply",
+            Reason::ArpResponse => "arp-response",
+            Reason::NdResponse => "nd-response",
             Reason::UserSet => "user-set",
             Reason::ScriptSet => "script-set",
             Reason::LocalhostResponse => "localhost-response",

@@ -26,7 +26,16 @@ pub enum Outgoing {
     },
 }
 
-/// A local port nobody else gets and whose unexpected answers the kernel leaves alone. Dropping it gives it back.
+/// What our own kernel does about what arrives at a reserved port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// Nothing: whoever reserved the port talks.
+    Silent,
+    /// What it does at ports nobody has: it resets TCP connections, so that a probed host does not keep them half open.
+    Resets,
+}
+
+/// A local port nobody else gets. Dropping it gives it back.
 pub trait ReservedPort {
     /// Its number.
     fn port(&self) -> u16;
@@ -53,7 +62,13 @@ pub trait Packets {
     fn send(&self, packets: Vec<Outgoing>, origin: &Origin) -> NetFuture<Vec<Sent>>;
 
     /// Reserves a local port of `local` for raw TCP, UDP or SCTP probes.
-    fn reserve(&self, protocol: Protocol, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>>;
+    fn reserve(
+        &self,
+        protocol: Protocol,
+        kernel: Kernel,
+        local: IpAddr,
+        origin: &Origin,
+    ) -> NetFuture<Box<dyn ReservedPort>>;
 
     /// Subscribes to the packets `interest` describes: what goes by once this returns is seen. What went by just before may
     /// be seen too.

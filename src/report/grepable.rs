@@ -65,7 +65,9 @@ impl Grepable {
             let ports = scan.map(|scan| scan.ports.as_slice()).unwrap_or_default();
             write!(out, " {}({};{})", protocol.name().to_uppercase(), ports.len(), wording::ranges(ports))?;
         }
-        writeln!(out, " PROTOCOLS(0;)")
+        let protocols = start.scans.iter().find(|scan| scan.protocol == Protocol::Ip);
+        let protocols = protocols.map(|scan| scan.ports.as_slice()).unwrap_or_default();
+        writeln!(out, " PROTOCOLS({};{})", protocols.len(), wording::ranges(protocols))
     }
 
     fn host(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {

@@ -5,8 +5,10 @@
 
 pub mod connect;
 pub mod host;
+pub mod kind;
 pub mod ledger;
 pub mod pipeline;
+pub mod timing;
 pub mod under_way;
 
 pub use host::{HostDone, HostPlan, ScriptStage};

@@ -22,11 +22,14 @@ pub fn top(protocol: Protocol, count: u32, allowed: impl Fn(u16) -> bool) -> Vec
 }
 
 /// Every ranked port once, the most interesting first. It is computed as far as it is asked for.
+///
+/// IP protocols have no ranking: they are all asked, from 0 to 255.
 pub fn ranking(protocol: Protocol) -> impl Iterator<Item = u16> {
+    let numbers = if protocol == Protocol::Ip { 0..256 } else { 0..0 };
     let by_rule = services::entries().filter(move |entry| entry.protocol == protocol).map(|entry| entry.port);
     let mut given = PortBits::default();
     // The table ascends, so system ports come first by themselves.
-    by_hand(protocol).chain(by_rule).filter(move |port| given.insert(*port))
+    by_hand(protocol).chain(by_rule).chain(numbers).filter(move |port| given.insert(*port))
 }
 
 /// The hand-made part: the section of `protocol`.

@@ -4,6 +4,8 @@
 //! filter drops everything takes such segments instead: tcp(7) runs the filter before it answers. So with UDP, where the
 //! answer would be an ICMP error. SCTP is the same where the kernel has it; where it has not, a raw socket keeps it from
 //! answering that the protocol is unknown. Packet sockets see everything all the same.
+//!
+//! A socket that is bound and does not listen keeps the port too, and then the kernel resets ([`Kernel::Resets`]).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +15,7 @@ use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 
 use super::privileges::Privileges;
 use crate::model::{NetError, NetErrorKind, Protocol};
-use crate::net::packets::ReservedPort;
+use crate::net::packets::{Kernel, ReservedPort};
 use crate::runtime::Random;
 
 /// Ports of which one is taken where no socket can reserve it (RFC 6335: dynamic ports).
@@ -34,14 +36,20 @@ impl ReservedPort for Reserved {
 /// Reserves a port of `local`.
 pub(super) fn reserve(
     protocol: Protocol,
+    kernel: Kernel,
     local: IpAddr,
     privileges: Privileges,
     random: &Random,
 ) -> Result<Box<dyn ReservedPort>, NetError> {
+    let listens = kernel == Kernel::Silent;
     let held = match protocol {
-        Protocol::Tcp => hold(Type::STREAM, socket2::Protocol::TCP, local, true),
+        Protocol::Ip => {
+            let error = NetError::new(NetErrorKind::Local, "reserve", local);
+            return Err(error.because("IP protocols have no ports"));
+        }
+        Protocol::Tcp => hold(Type::STREAM, socket2::Protocol::TCP, local, listens),
         Protocol::Udp => hold(Type::DGRAM, socket2::Protocol::UDP, local, false),
-        Protocol::Sctp => hold(Type::STREAM, socket2::Protocol::from(libc::IPPROTO_SCTP), local, true),
+        Protocol::Sctp => hold(Type::STREAM, socket2::Protocol::from(libc::IPPROTO_SCTP), local, listens),
     };
     let failed = |error: io::Error| {
         NetError::new(NetErrorKind::Local, "reserve", local).because(format_args!("no {protocol} port: {error}"))

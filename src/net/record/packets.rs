@@ -9,7 +9,7 @@ use super::packet_note::{Facts, PacketNote, Trouble, Way, name_of};
 use super::writer::Recorder;
 use crate::capture::{Direction, Frame, Interest, Observer, Subscription};
 use crate::model::{Interface, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp};
-use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent};
+use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 use crate::packet::segment;
 
@@ -169,8 +169,14 @@ impl Packets for RecordedPackets {
         })
     }
 
-    fn reserve(&self, protocol: Protocol, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
-        let (asked, log) = (self.inner.reserve(protocol, local, origin), Rc::clone(&self.log));
+    fn reserve(
+        &self,
+        protocol: Protocol,
+        kernel: Kernel,
+        local: IpAddr,
+        origin: &Origin,
+    ) -> NetFuture<Box<dyn ReservedPort>> {
+        let (asked, log) = (self.inner.reserve(protocol, kernel, local, origin), Rc::clone(&self.log));
         let (origin, protocol) = (origin.as_str().to_owned(), name_of(protocol));
         Box::pin(async move {
             let port = asked.await;

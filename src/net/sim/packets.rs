@@ -8,7 +8,7 @@ use crate::capture::{Interest, Subscription};
 use crate::model::{
     Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route,
 };
-use crate::net::packets::{Outgoing, Packets, ReservedPort, Sent};
+use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 
 /// The packets of a [`World`].
@@ -60,7 +60,13 @@ impl Packets for SimPackets {
         refused("send")
     }
 
-    fn reserve(&self, _protocol: Protocol, _local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(
+        &self,
+        _protocol: Protocol,
+        _kernel: Kernel,
+        _local: IpAddr,
+        _origin: &Origin,
+    ) -> NetFuture<Box<dyn ReservedPort>> {
         refused("reserve")
     }
 

@@ -49,6 +49,7 @@ impl fmt::Display for PortError {
                     Protocol::Tcp => ("T:", "TCP is not scanned; add a TCP scan such as -sT"),
                     Protocol::Udp => ("U:", "UDP is not scanned; add -sU"),
                     Protocol::Sctp => ("S:", "SCTP is not scanned; add -sY"),
+                    Protocol::Ip => ("P:", "IP protocols are not scanned; add -sO"),
                 };
                 write!(f, "{flag}: ports are given under {letter} but {scan}, or leave them out")
             }

@@ -13,12 +13,16 @@ use crate::target::services;
 /// Longest item accepted, in bytes. The longest service names have some thirty.
 const LONGEST: usize = 64;
 
+/// The highest number an IP header has room for.
+const HIGHEST_PROTOCOL: u16 = 255;
+
 /// What a list chose, of each protocol.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chosen {
     tcp: PortBits,
     udp: PortBits,
     sctp: PortBits,
+    ip: PortBits,
 }
 
 impl Chosen {
@@ -27,6 +31,7 @@ impl Chosen {
             Protocol::Tcp => &self.tcp,
             Protocol::Udp => &self.udp,
             Protocol::Sctp => &self.sctp,
+            Protocol::Ip => &self.ip,
         }
     }
 
@@ -35,6 +40,7 @@ impl Chosen {
             Protocol::Tcp => &mut self.tcp,
             Protocol::Udp => &mut self.udp,
             Protocol::Sctp => &mut self.sctp,
+            Protocol::Ip => &mut self.ip,
         }
     }
 }
@@ -131,12 +137,13 @@ impl<'a> Reader<'a> {
             'T' => Protocol::Tcp,
             'U' => Protocol::Udp,
             'S' => Protocol::Sctp,
-            'P' => {
-                return Err(
-                    self.wrong(piece, "`P:` is for scans of IP protocols, which sonde does not have; remove it")
-                );
+            'P' => Protocol::Ip,
+            _ => {
+                return Err(self.wrong(
+                    piece,
+                    "qualifiers are `T:` (TCP), `U:` (UDP), `S:` (SCTP) and `P:` (IP protocols), in upper case",
+                ));
             }
-            _ => return Err(self.wrong(piece, "qualifiers are `T:` (TCP), `U:` (UDP) and `S:` (SCTP), in upper case")),
         };
         if self.strict && !self.protocols.contains(&protocol) {
             return Err(PortError::NotScanned { flag: self.flag, protocol });
@@ -184,7 +191,7 @@ impl<'a> Reader<'a> {
             return Err(self.wrong(item, "two dashes; a range is N-M"));
         }
         let first = if first.is_empty() { 1 } else { self.port(item, first)? };
-        let last = if last.is_empty() { u16::MAX } else { self.port(item, last)? };
+        let last = if last.is_empty() { self.highest() } else { self.port(item, last)? };
         if first > last {
             return Err(self.wrong(item, &format!("the range runs backwards; write {last}-{first}")));
         }
@@ -192,7 +199,20 @@ impl<'a> Reader<'a> {
     }
 
     fn port(&self, item: &str, digits: &str) -> Result<u16, PortError> {
-        digits.parse().map_err(|_| self.wrong(item, "a port is a number from 0 to 65535"))
+        let port = digits.parse().map_err(|_| self.wrong(item, "a port is a number from 0 to 65535"))?;
+        if port > self.highest() {
+            return Err(self.wrong(item, "an IP protocol is a number from 0 to 255"));
+        }
+        Ok(port)
+    }
+
+    /// The highest number there is where only IP protocols are meant.
+    fn highest(&self) -> u16 {
+        let is_only_ip = match self.qualifier {
+            Some(protocol) => protocol == Protocol::Ip,
+            None => self.protocols.iter().all(|protocol| *protocol == Protocol::Ip) && !self.protocols.is_empty(),
+        };
+        if is_only_ip { HIGHEST_PROTOCOL } else { u16::MAX }
     }
 
     /// The protocols the next item counts for. Those not scanned are harmless: nobody asks for their ports.
@@ -204,6 +224,7 @@ impl<'a> Reader<'a> {
         for protocol in self.for_protocols() {
             let bits = self.chosen.of_mut(protocol);
             if self.bracket.is_none() {
+                let last = if protocol == Protocol::Ip { last.min(HIGHEST_PROTOCOL) } else { last };
                 for port in first..=last {
                     bits.insert(port);
                 }

@@ -34,6 +34,8 @@ pub struct PortSet {
     pub udp: Vec<u16>,
     /// SCTP ports.
     pub sctp: Vec<u16>,
+    /// IP protocol numbers, below 256.
+    pub ip: Vec<u16>,
 }
 
 impl PortSet {
@@ -43,12 +45,13 @@ impl PortSet {
             Protocol::Tcp => &self.tcp,
             Protocol::Udp => &self.udp,
             Protocol::Sctp => &self.sctp,
+            Protocol::Ip => &self.ip,
         }
     }
 
     /// Number of ports of all protocols.
     pub fn count(&self) -> usize {
-        self.tcp.len() + self.udp.len() + self.sctp.len()
+        self.tcp.len() + self.udp.len() + self.sctp.len() + self.ip.len()
     }
 
     /// Whether there is nothing to scan.
@@ -61,6 +64,7 @@ impl PortSet {
             Protocol::Tcp => &mut self.tcp,
             Protocol::Udp => &mut self.udp,
             Protocol::Sctp => &mut self.sctp,
+            Protocol::Ip => &mut self.ip,
         }
     }
 }

@@ -88,7 +88,7 @@ fn wrong_items_say_how_to_write_them() {
     assert!(error("[[80]]").contains("nest"));
     assert!(error("[80").contains("not closed"));
     assert!(error("80]").contains("without a `[`"));
-    assert!(error("P:6").contains("IP protocols"));
+    assert!(error("P:6").contains("IP protocols are not scanned; add -sO"));
     assert!(error("t:80").contains("upper case"));
     assert!(error("80\u{1b}").contains("\\u{1b}"));
     assert_eq!(error("htps"), "-p: `htps`: no tcp service has this name; did you mean `https`?");
@@ -164,5 +164,18 @@ proptest! {
         let text = ranges.iter().map(|(first, last)| format!("{first}-{last}")).collect::<Vec<_>>().join(", ");
         let wanted: std::collections::BTreeSet<u16> = ranges.iter().flat_map(|(first, last)| *first..=*last).collect();
         prop_assert_eq!(tcp(&text), wanted.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn ip_protocols_end_at_255() {
+    const IP: &[Protocol] = &[Protocol::Ip];
+    let all = PortChoice::default().resolve(IP).unwrap();
+    assert_eq!((all.ip.len(), all.ip[255], all.count()), (256, 255, 256));
+    assert_eq!(choice("6,P:250-").resolve(IP).unwrap().ip, [6, 250, 251, 252, 253, 254, 255]);
+    assert_eq!(choice("250-260").resolve(&[Protocol::Tcp, Protocol::Ip]).unwrap().ip, [250, 251, 252, 253, 254, 255]);
+    for bad in ["256", "P:300", "1-256"] {
+        let error = choice(bad).resolve(IP).unwrap_err().to_string();
+        assert!(error.contains("an IP protocol is a number from 0 to 255"), "{bad}: {error}");
     }
 }

@@ -1,0 +1,10 @@
+//! How fast to go on, learned from what comes back: round-trip times, congestion windows, tries. Pure arithmetic on times
+//! that are handed in.
+
+pub mod rtt;
+pub mod tries;
+pub mod window;
+
+pub use rtt::{Rtt, RttBounds};
+pub use tries::Tries;
+pub use window::{Window, WindowBounds};
