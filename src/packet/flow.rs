@@ -97,7 +97,7 @@ fn ports(transport: &[u8]) -> Option<(u16, u16)> {
 }
 
 /// The bytes from the IP header on.
-fn network(link: LinkType, bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn network(link: LinkType, bytes: &[u8]) -> Option<&[u8]> {
     if link == LinkType::Ip {
         return Some(bytes);
     }
@@ -114,16 +114,17 @@ fn network(link: LinkType, bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// What of an IP packet tells its conversation.
-struct Ip<'a> {
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: u8,
+pub(super) struct Ip<'a> {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) ttl: u8,
+    pub(super) protocol: u8,
     /// From the transport header on.
-    rest: &'a [u8],
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Ip<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Ip<'a>> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Ip<'a>> {
         match bytes.first()? >> 4 {
             4 => Ip::read_v4(bytes),
             6 => Ip::read_v6(bytes),
@@ -145,6 +146,7 @@ impl<'a> Ip<'a> {
         Some(Ip {
             source: Ipv4Addr::new(head[12], head[13], head[14], head[15]).into(),
             destination: Ipv4Addr::new(head[16], head[17], head[18], head[19]).into(),
+            ttl: head[8],
             protocol: head[9],
             rest: bytes.get(header_len..end)?,
         })
@@ -158,6 +160,7 @@ impl<'a> Ip<'a> {
         Some(Ip {
             source: Ipv6Addr::from(*source).into(),
             destination: Ipv6Addr::from(*destination).into(),
+            ttl: head[7],
             protocol,
             rest,
         })

@@ -8,6 +8,7 @@
 //!
 //! [`FlowKey`] tells which conversation a packet belongs to without building any of this. No I/O, no clock.
 
+pub mod answer;
 mod build;
 pub mod checksum;
 pub mod flow;
@@ -28,8 +29,10 @@ mod sctp;
 pub mod segment;
 mod summary;
 mod tcp;
+mod template;
 mod udp;
 
+pub use answer::Answer;
 pub use flow::FlowKey;
 pub use group::GroupRecord;
 pub use icmpv4::{Icmpv4, Icmpv4Body};
@@ -43,6 +46,7 @@ pub use link::{Arp, Ethernet, Vlan};
 pub use neighbor::NeighborOption;
 pub use sctp::{Chunk, ChunkBody, Init, Sctp};
 pub use tcp::{Tcp, TcpOption};
+pub use template::Template;
 pub use udp::{Stub, Udp};
 
 use std::net::IpAddr;
