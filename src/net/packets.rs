@@ -35,9 +35,27 @@ pub enum Kernel {
     Resets,
 }
 
-/// A local port nobody else gets. Dropping it gives it back.
+/// Which ports are to be reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// TCP, UDP or SCTP.
+    pub protocol: Protocol,
+    /// So many, one after the other.
+    pub count: u16,
+    /// What our own kernel does about what arrives there.
+    pub kernel: Kernel,
+}
+
+impl Ports {
+    /// One port whose answers the kernel leaves alone.
+    pub fn one(protocol: Protocol) -> Ports {
+        Ports { protocol, count: 1, kernel: Kernel::Silent }
+    }
+}
+
+/// Local ports nobody else gets. Dropping them gives them back.
 pub trait ReservedPort {
-    /// Its number.
+    /// The number of the first.
     fn port(&self) -> u16;
 }
 
@@ -61,14 +79,8 @@ pub trait Packets {
     /// sent yet is not sent.
     fn send(&self, packets: Vec<Outgoing>, origin: &Origin) -> NetFuture<Vec<Sent>>;
 
-    /// Reserves a local port of `local` for raw TCP, UDP or SCTP probes.
-    fn reserve(
-        &self,
-        protocol: Protocol,
-        kernel: Kernel,
-        local: IpAddr,
-        origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>>;
+    /// Reserves local ports of `local` for raw probes; of every address of both families, if it is `::`.
+    fn reserve(&self, ports: Ports, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>>;
 
     /// Subscribes to the packets `interest` describes: what goes by once this returns is seen. What went by just before may
     /// be seen too.

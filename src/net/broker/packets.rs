@@ -8,7 +8,7 @@ use super::warrant::SocketCount;
 use super::{Broker, TraceLine, Warrant};
 use crate::model::{Capability, Interface, NetError, NetErrorKind, Protocol, Route, Spent};
 use crate::net::NetFuture;
-use crate::net::packets::{Kernel, Outgoing, ReservedPort, Sent, destination, is_source_routed};
+use crate::net::packets::{Outgoing, Ports, ReservedPort, Sent, destination, is_source_routed};
 
 /// Capabilities that say a script deals with links at all; any of them opens interfaces and routes to it.
 const OF_LINKS: [Capability; 3] = [Capability::Raw, Capability::Capture, Capability::Broadcast];
@@ -78,7 +78,7 @@ impl Broker {
         Box::pin(async move {
             warrant.demand(Capability::Raw, "reserve", local)?;
             let count = warrant.open_socket("reserve", local, None, &broker.open)?;
-            let inner = broker.network.packets.reserve(protocol, Kernel::Silent, local, &warrant.origin).await?;
+            let inner = broker.network.packets.reserve(Ports::one(protocol), local, &warrant.origin).await?;
             Ok(Box::new(CountedPort { inner, _count: count }) as Box<dyn ReservedPort>)
         })
     }

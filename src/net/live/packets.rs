@@ -19,8 +19,8 @@ use super::reserve;
 use super::send::{Lane, Load, Outbox, Receipt, Sockets};
 use super::ways::{Way, Ways};
 use crate::capture::{Interest, Observer, Subscription};
-use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route};
-use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent, destination};
+use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Route};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent, destination};
 use crate::net::{NetFuture, Origin};
 use crate::runtime::{Clock, Random, Spawner};
 
@@ -96,15 +96,9 @@ impl Packets for LivePackets {
         Box::pin(async move { shared.send(packets).await })
     }
 
-    fn reserve(
-        &self,
-        protocol: Protocol,
-        kernel: Kernel,
-        local: IpAddr,
-        _origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, ports: Ports, local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         let shared = Rc::clone(&self.0);
-        Box::pin(async move { reserve::reserve(protocol, kernel, local, shared.privileges, &shared.random) })
+        Box::pin(async move { reserve::reserve(ports, local, shared.privileges, &shared.random) })
     }
 
     fn capture(&self, interest: Interest, _origin: &Origin) -> NetFuture<Subscription> {

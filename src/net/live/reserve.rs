@@ -8,23 +8,25 @@
 //! A socket that is bound and does not listen keeps the port too, and then the kernel resets ([`Kernel::Resets`]).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 
 use super::privileges::Privileges;
 use crate::model::{NetError, NetErrorKind, Protocol};
-use crate::net::packets::{Kernel, ReservedPort};
+use crate::net::packets::{Kernel, Ports, ReservedPort};
 use crate::runtime::Random;
 
-/// Ports of which one is taken where no socket can reserve it (RFC 6335: dynamic ports).
+/// Ports of which some are taken where no socket chooses them (RFC 6335: dynamic ports).
 const DYNAMIC: (u16, u16) = (49_152, 65_535);
+/// Places tried for several ports in a row.
+const PLACES: usize = 64;
 
-/// A reserved port and the socket that holds it.
+/// Reserved ports and the sockets that hold them.
 struct Reserved {
     port: u16,
-    _socket: OwnedFd,
+    _sockets: Vec<OwnedFd>,
 }
 
 impl ReservedPort for Reserved {
@@ -33,23 +35,29 @@ impl ReservedPort for Reserved {
     }
 }
 
-/// Reserves a port of `local`.
+/// Reserves ports of `local`.
 pub(super) fn reserve(
-    protocol: Protocol,
-    kernel: Kernel,
+    ports: Ports,
     local: IpAddr,
     privileges: Privileges,
     random: &Random,
 ) -> Result<Box<dyn ReservedPort>, NetError> {
-    let listens = kernel == Kernel::Silent;
-    let held = match protocol {
-        Protocol::Ip => {
-            let error = NetError::new(NetErrorKind::Local, "reserve", local);
-            return Err(error.because("IP protocols have no ports"));
+    let protocol = ports.protocol;
+    if protocol == Protocol::Ip {
+        return Err(NetError::new(NetErrorKind::Local, "reserve", local).because("IP protocols have no ports"));
+    }
+    let somewhere = || DYNAMIC.0 + random.below(u64::from(DYNAMIC.1 - DYNAMIC.0 - ports.count)) as u16;
+    let held = match ports.count {
+        0 | 1 => hold(ports, local, 0).and_then(named),
+        count => {
+            let in_a_row = |first: u16| {
+                let sockets = (first..first + count).map(|port| hold(ports, local, port).map(OwnedFd::from));
+                Ok(Reserved { port: first, _sockets: sockets.collect::<io::Result<_>>()? })
+            };
+            let taken = |held: &io::Result<_>| matches!(held, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
+            let mut tries = (0..PLACES).map(|_| in_a_row(somewhere())).skip_while(taken);
+            tries.next().unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into()))
         }
-        Protocol::Tcp => hold(Type::STREAM, socket2::Protocol::TCP, local, listens),
-        Protocol::Udp => hold(Type::DGRAM, socket2::Protocol::UDP, local, false),
-        Protocol::Sctp => hold(Type::STREAM, socket2::Protocol::from(libc::IPPROTO_SCTP), local, listens),
     };
     let failed = |error: io::Error| {
         NetError::new(NetErrorKind::Local, "reserve", local).because(format_args!("no {protocol} port: {error}"))
@@ -57,26 +65,33 @@ pub(super) fn reserve(
     let reserved = match held {
         Err(error) if protocol == Protocol::Sctp && is_unknown_protocol(&error) => {
             let socket = privileges.open("reserve", || silence(local))?;
-            let port = DYNAMIC.0 + random.below(u64::from(DYNAMIC.1 - DYNAMIC.0) + 1) as u16;
-            Reserved { port, _socket: socket.into() }
+            Reserved { port: somewhere(), _sockets: vec![socket.into()] }
         }
-        held => held.and_then(named).map_err(failed)?,
+        held => held.map_err(failed)?,
     };
     Ok(Box::new(reserved))
 }
 
 fn named(socket: Socket) -> io::Result<Reserved> {
     let port = socket.local_addr()?.as_socket().map_or(0, |addr| addr.port());
-    Ok(Reserved { port, _socket: socket.into() })
+    Ok(Reserved { port, _sockets: vec![socket.into()] })
 }
 
-/// A socket with a port of the kernel's choice that drops everything, and did so before it could hear anything.
-fn hold(kind: Type, protocol: socket2::Protocol, local: IpAddr, is_listening: bool) -> io::Result<Socket> {
-    let addr = SocketAddr::new(local, 0);
+/// A socket with that port, or one of the kernel's choice, that drops everything, and did so before it could hear anything.
+fn hold(ports: Ports, local: IpAddr, port: u16) -> io::Result<Socket> {
+    let (kind, protocol) = match ports.protocol {
+        Protocol::Udp => (Type::DGRAM, socket2::Protocol::UDP),
+        Protocol::Sctp => (Type::STREAM, socket2::Protocol::from(libc::IPPROTO_SCTP)),
+        Protocol::Tcp | Protocol::Ip => (Type::STREAM, socket2::Protocol::TCP),
+    };
+    let addr = SocketAddr::new(local, port);
     let socket = Socket::new(Domain::for_address(addr), kind.nonblocking().cloexec(), Some(protocol))?;
     drop_everything(&socket)?;
+    if local == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&addr.into())?;
-    if is_listening {
+    if ports.kernel == Kernel::Silent && ports.protocol != Protocol::Udp {
         socket.listen(1)?;
     }
     Ok(socket)

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use super::packet_note::{Facts, PacketNote, Trouble, Way, name_of};
 use super::writer::Recorder;
 use crate::capture::{Direction, Frame, Interest, Observer, Subscription};
-use crate::model::{Interface, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp};
-use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
+use crate::model::{Interface, NetError, NetErrorKind, PacketTotals, Route, Timestamp};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 use crate::packet::segment;
 
@@ -169,15 +169,9 @@ impl Packets for RecordedPackets {
         })
     }
 
-    fn reserve(
-        &self,
-        protocol: Protocol,
-        kernel: Kernel,
-        local: IpAddr,
-        origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
-        let (asked, log) = (self.inner.reserve(protocol, kernel, local, origin), Rc::clone(&self.log));
-        let (origin, protocol) = (origin.as_str().to_owned(), name_of(protocol));
+    fn reserve(&self, ports: Ports, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
+        let (asked, log) = (self.inner.reserve(ports, local, origin), Rc::clone(&self.log));
+        let (origin, protocol) = (origin.as_str().to_owned(), name_of(ports.protocol));
         Box::pin(async move {
             let port = asked.await;
             let answer = port.as_ref().map(|port| port.port()).map_err(Trouble::from);

@@ -15,7 +15,7 @@ use super::shelf::Mode;
 use super::tape::{SentPacket, Step, Tape};
 use crate::capture::{Dispatcher, Frame, Interest, Subscription};
 use crate::model::{Interface, LinkType, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp};
-use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 use crate::packet::Packet;
 use crate::runtime::{Clock, Spawner};
@@ -296,14 +296,8 @@ impl Packets for ReplayPackets {
         Box::pin(async move { player.send(&packets, &origin).await })
     }
 
-    fn reserve(
-        &self,
-        protocol: Protocol,
-        _kernel: Kernel,
-        local: IpAddr,
-        origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
-        let port = self.0.port(protocol, local, origin);
+    fn reserve(&self, ports: Ports, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
+        let port = self.0.port(ports.protocol, local, origin);
         Box::pin(std::future::ready(port.map(|port| Box::new(Port(port)) as Box<dyn ReservedPort>)))
     }
 

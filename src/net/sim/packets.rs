@@ -6,9 +6,9 @@ use std::rc::Rc;
 use super::world::World;
 use crate::capture::{Interest, Subscription};
 use crate::model::{
-    Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Protocol, Route,
+    Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Route,
 };
-use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 
 /// The packets of a [`World`].
@@ -60,13 +60,7 @@ impl Packets for SimPackets {
         refused("send")
     }
 
-    fn reserve(
-        &self,
-        _protocol: Protocol,
-        _kernel: Kernel,
-        _local: IpAddr,
-        _origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, _ports: Ports, _local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         refused("reserve")
     }
 

@@ -62,13 +62,7 @@ impl Packets for Noted {
         PacketTotals::default()
     }
 
-    fn reserve(
-        &self,
-        _protocol: Protocol,
-        _kernel: Kernel,
-        local: IpAddr,
-        _origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, _ports: Ports, local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "reserve", local))))
     }
 }

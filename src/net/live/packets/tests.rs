@@ -4,7 +4,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::model::Timestamp;
+use crate::model::{Protocol, Timestamp};
 use crate::net::live::lab::{Ear, Link, ip, ipv4, is_possible, packets, tcp};
 use crate::runtime::Runtime;
 
@@ -253,9 +253,9 @@ fn a_reserved_port_answers_nothing_and_is_nobody_elses() {
     let ear = link.ear();
     let near = packets(&runtime);
     runtime.run(async {
-        let port = near.reserve(Protocol::Tcp, Kernel::Silent, NEAR.into(), &Origin::SCAN).await.unwrap();
+        let port = near.reserve(Ports::one(Protocol::Tcp), NEAR.into(), &Origin::SCAN).await.unwrap();
         assert!(TcpListener::bind((std::net::Ipv4Addr::from(NEAR), port.port())).is_err());
-        let udp_port = near.reserve(Protocol::Udp, Kernel::Silent, NEAR.into(), &Origin::SCAN).await.unwrap();
+        let udp_port = near.reserve(Ports::one(Protocol::Udp), NEAR.into(), &Origin::SCAN).await.unwrap();
         assert!(UdpSocket::bind((std::net::Ipv4Addr::from(NEAR), udp_port.port())).is_err());
         let free = TcpListener::bind("10.77.0.1:0").unwrap().local_addr().unwrap().port();
         link.enter_far();
@@ -291,7 +291,7 @@ fn a_reserved_sctp_port_answers_nothing() {
     let ear = link.ear();
     let near = packets(&runtime);
     runtime.run(async {
-        let port = near.reserve(Protocol::Sctp, Kernel::Silent, NEAR.into(), &Origin::SCAN).await.unwrap();
+        let port = near.reserve(Ports::one(Protocol::Sctp), NEAR.into(), &Origin::SCAN).await.unwrap();
         link.enter_far();
         let far = packets(&runtime);
         let chunk = [&[0, 80][..], &port.port().to_be_bytes(), &[0; 8]].concat();

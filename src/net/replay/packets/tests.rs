@@ -78,13 +78,7 @@ impl Packets for Echoing {
         })
     }
 
-    fn reserve(
-        &self,
-        _protocol: Protocol,
-        _kernel: Kernel,
-        _local: IpAddr,
-        _origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, _ports: Ports, _local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         Box::pin(std::future::ready(Ok(Box::new(Port(4242)) as Box<dyn ReservedPort>)))
     }
 
@@ -115,7 +109,7 @@ async fn talk(packets: &dyn Packets, clock: &Clock, ids: [u8; 2]) -> Result<Vec<
     let origin = Origin::new("test@192.0.2.2");
     packets.permitted()?;
     let route = packets.route(FAR.into(), None).await?;
-    let port = packets.reserve(Protocol::Tcp, Kernel::Silent, NEAR.into(), &origin).await?.port();
+    let port = packets.reserve(Ports::one(Protocol::Tcp), NEAR.into(), &origin).await?.port();
     let mut seen = vec![format!("{route:?} {port} {:?}", packets.interfaces().await?)];
     let both = [packets.capture(Interest::default(), &origin).await?, {
         packets.capture(Interest { snaplen: 20, ..Interest::default() }, &origin).await?
