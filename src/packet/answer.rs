@@ -3,12 +3,15 @@
 //! Allocates nothing and trusts nothing. Checksums are the kernel's business: what it would have dropped, a scan must not
 //! rely on either, but no probe's state was ever seen to depend on one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::flow::{Ip, network};
-use super::number::{ICMP, ICMPV6, SCTP, TCP, UDP};
+use super::number::{ARP, ICMP, ICMPV6, IPV4, SCTP, TCP, UDP};
 use super::reader::Reader;
-use crate::model::LinkType;
+use crate::model::{LinkType, MacAddr};
+
+/// An `ICMPv6` neighbour advertisement.
+const NEIGHBOR_ADVERTISEMENT: u8 = 136;
 
 /// A packet that came to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub enum Body {
         /// What it is about.
         quote: Quote,
     },
+    /// A neighbour is there: an ARP reply (RFC 826) or a neighbour advertisement (RFC 4861) of the one it comes from.
+    Neighbor(MacAddr),
     /// Any other protocol, or a header cut short.
     Other,
 }
@@ -112,12 +117,40 @@ impl Quote {
 }
 
 impl Answer {
-    /// Reads a packet from the wire whose bytes begin as `link` says; none if it is no IP packet, or a later fragment.
+    /// Reads a packet from the wire whose bytes begin as `link` says; none if it is neither an IP packet nor an ARP reply, or
+    /// a later fragment.
     pub fn read(link: LinkType, bytes: &[u8]) -> Option<Answer> {
+        if link == LinkType::Ethernet && bytes.get(12..14) == Some(&ARP.to_be_bytes()) {
+            return arp_reply(bytes.get(14..)?);
+        }
         let ip = Ip::read(network(link, bytes)?)?;
+        if let (ICMPV6, [NEIGHBOR_ADVERTISEMENT, _, _, _, _, _, _, _, rest @ ..]) = (ip.protocol, ip.rest) {
+            let (target, options) = rest.split_first_chunk::<16>()?;
+            let (from, body) = (Ipv6Addr::from(*target).into(), Body::Neighbor(advertised(options)));
+            return Some(Answer { from, to: ip.destination, ttl: ip.ttl, protocol: ip.protocol, body });
+        }
         let body = body(&ip).unwrap_or(Body::Other);
         Some(Answer { from: ip.source, to: ip.destination, ttl: ip.ttl, protocol: ip.protocol, body })
     }
+}
+
+/// An ARP reply about Ethernet and IPv4. The address is the one it tells of, not the one in the frame's header: some hosts
+/// answer through another interface.
+fn arp_reply(message: &[u8]) -> Option<Answer> {
+    let mut reader = Reader(message);
+    let is_reply = (reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?) == (1, IPV4, 0x0604, 2);
+    let mac = MacAddr(reader.array()?);
+    let from = Ipv4Addr::from(reader.array::<4>()?).into();
+    reader.array::<6>()?;
+    let to = Ipv4Addr::from(reader.array::<4>()?).into();
+    is_reply.then_some(Answer { from, to, ttl: 0, protocol: 0, body: Body::Neighbor(mac) })
+}
+
+/// The link-layer address a neighbour advertisement tells; all zeros where it tells none, as it may when asked directly.
+fn advertised(options: &[u8]) -> MacAddr {
+    const TARGET_LINK: [u8; 2] = [2, 1];
+    let found = options.chunks(8).find(|option| option.starts_with(&TARGET_LINK));
+    MacAddr(found.and_then(|option| option.get(2..)?.first_chunk().copied()).unwrap_or_default())
 }
 
 fn body(ip: &Ip<'_>) -> Option<Body> {
@@ -167,12 +200,12 @@ fn quote(bytes: &[u8]) -> Option<Quote> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::packet::{Icmpv4, Icmpv4Body, Ipv4, Layer, Packet, Tcp};
+    use crate::packet::{
+        Arp, Ethernet, Icmpv4, Icmpv4Body, Icmpv6, Icmpv6Body, Ipv4, Ipv6, Layer, NeighborOption, Packet, Tcp,
+    };
 
     const US: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
     const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -216,6 +249,25 @@ mod tests {
         let answer = read(&Packet::new([v4(PEER, US), echo.into()])).unwrap();
         assert_eq!(answer.body, Body::Query { kind: 0, id: 77, sequence: 3 });
         assert_eq!(read(&Packet::new([v4(PEER, US)])).unwrap().body, Body::Other);
+    }
+
+    #[test]
+    fn neighbours_say_that_they_are_there() {
+        let mac = MacAddr([2, 0, 0, 0, 0, 9]);
+        let arp = |operation| {
+            let arp = Arp { operation, sender_mac: mac, sender_ip: PEER, target_ip: US, ..Arp::default() };
+            let bytes = Packet::new([Ethernet::default().into(), arp.into()]).to_bytes();
+            Answer::read(LinkType::Ethernet, &bytes)
+        };
+        let answer = arp(2).unwrap();
+        assert_eq!((answer.from, answer.to, answer.body), (PEER.into(), US.into(), Body::Neighbor(mac)));
+        assert_eq!(arp(1), None, "a question is no answer");
+        let target: Ipv6Addr = "fd00::9".parse().unwrap();
+        for (options, told) in [(vec![NeighborOption::TargetLink(mac)], mac), (vec![], MacAddr::default())] {
+            let body = Icmpv6Body::Neighbor { flags: 0, target, options };
+            let answer = read(&Packet::new([Ipv6::default().into(), Icmpv6::new(136, 0, body).into()])).unwrap();
+            assert_eq!((answer.from, answer.body), (target.into(), Body::Neighbor(told)));
+        }
     }
 
     proptest! {

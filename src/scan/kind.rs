@@ -1,22 +1,7 @@
 //! What each kind of port scan sends, and what each answer makes of a port.
 
-use crate::model::{PortState, Protocol, Reason, ScanKind};
-
-/// TCP flags as they are on the wire.
-pub mod flags {
-    /// No more data.
-    pub const FIN: u8 = 0x01;
-    /// Synchronise.
-    pub const SYN: u8 = 0x02;
-    /// Reset.
-    pub const RST: u8 = 0x04;
-    /// Push.
-    pub const PSH: u8 = 0x08;
-    /// The acknowledgement counts.
-    pub const ACK: u8 = 0x10;
-    /// The urgent pointer counts.
-    pub const URG: u8 = 0x20;
-}
+use crate::model::{MacAddr, PingKind, PortState, Protocol, Reason, ScanKind};
+use crate::packet::Tcp;
 
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +21,10 @@ pub enum Reply {
     SctpAbort,
     /// A packet of the IP protocol asked for.
     Protocol,
+    /// The reply to a query of ICMP; its type.
+    Query(u8),
+    /// The neighbour says that it is there.
+    Neighbor(MacAddr),
     /// An ICMP error that quotes the probe.
     Icmp {
         /// What it says.
@@ -126,11 +115,11 @@ impl ScanKind {
     /// The flags its TCP probes carry.
     pub fn flags(self) -> u8 {
         match self {
-            ScanKind::Syn | ScanKind::Connect => flags::SYN,
-            ScanKind::Ack | ScanKind::Window => flags::ACK,
-            ScanKind::Maimon => flags::FIN | flags::ACK,
-            ScanKind::Fin => flags::FIN,
-            ScanKind::Xmas => flags::FIN | flags::PSH | flags::URG,
+            ScanKind::Syn | ScanKind::Connect => Tcp::SYN,
+            ScanKind::Ack | ScanKind::Window => Tcp::ACK,
+            ScanKind::Maimon => Tcp::FIN | Tcp::ACK,
+            ScanKind::Fin => Tcp::FIN,
+            ScanKind::Xmas => Tcp::FIN | Tcp::PSH | Tcp::URG,
             _ => 0,
         }
     }
@@ -164,13 +153,13 @@ impl ScanKind {
     }
 
     fn judge_tcp(self, flags: u8, window: u16) -> Option<(PortState, Reason)> {
-        let is_reset = flags & flags::RST != 0;
+        let is_reset = flags & Tcp::RST != 0;
         match self {
-            ScanKind::Syn | ScanKind::Connect => match flags & (flags::SYN | flags::ACK | flags::RST) {
-                reset if reset & flags::RST != 0 => Some((PortState::Closed, Reason::Reset)),
-                syn if syn == flags::SYN | flags::ACK => Some((PortState::Open, Reason::SynAck)),
+            ScanKind::Syn | ScanKind::Connect => match flags & (Tcp::SYN | Tcp::ACK | Tcp::RST) {
+                reset if reset & Tcp::RST != 0 => Some((PortState::Closed, Reason::Reset)),
+                syn if syn == Tcp::SYN | Tcp::ACK => Some((PortState::Open, Reason::SynAck)),
                 // Both ends opened at once (RFC 9293 section 3.5): something there wants to talk.
-                syn if syn == flags::SYN => Some((PortState::Open, Reason::SplitHandshakeSyn)),
+                syn if syn == Tcp::SYN => Some((PortState::Open, Reason::SplitHandshakeSyn)),
                 _ => None,
             },
             ScanKind::Ack if is_reset => Some((PortState::Unfiltered, Reason::Reset)),
@@ -214,9 +203,9 @@ mod tests {
     use PortState::{Closed, Filtered, Open, OpenFiltered, Unfiltered};
     use ScanKind::{Ack, Fin, IpProtocol, Maimon, Null, SctpCookie, SctpInit, Syn, Udp, Window, Xmas};
 
-    const SYN_ACK: Reply = Reply::Tcp { flags: flags::SYN | flags::ACK, window: 1024 };
-    const RST: Reply = Reply::Tcp { flags: flags::RST | flags::ACK, window: 0 };
-    const RST_OPEN: Reply = Reply::Tcp { flags: flags::RST, window: 512 };
+    const SYN_ACK: Reply = Reply::Tcp { flags: Tcp::SYN | Tcp::ACK, window: 1024 };
+    const RST: Reply = Reply::Tcp { flags: Tcp::RST | Tcp::ACK, window: 0 };
+    const RST_OPEN: Reply = Reply::Tcp { flags: Tcp::RST, window: 512 };
 
     fn icmp(error: IcmpError, from_target: bool) -> Reply {
         Reply::Icmp { error, from_target }
@@ -258,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_split_handshake_is_open() {
-        let syn = Reply::Tcp { flags: flags::SYN, window: 0 };
+        let syn = Reply::Tcp { flags: Tcp::SYN, window: 0 };
         assert_eq!(Syn.judge(syn), Some((Open, Reason::SplitHandshakeSyn)));
-        let ack = Reply::Tcp { flags: flags::ACK, window: 0 };
+        let ack = Reply::Tcp { flags: Tcp::ACK, window: 0 };
         assert_eq!(Syn.judge(ack), None, "a challenge ACK says nothing");
     }
 
