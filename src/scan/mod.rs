@@ -7,6 +7,7 @@ pub mod connect;
 pub mod host;
 pub mod kind;
 pub mod ledger;
+pub mod payloads;
 pub mod pipeline;
 pub mod timing;
 pub mod under_way;
