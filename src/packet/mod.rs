@@ -9,6 +9,7 @@
 //! [`FlowKey`] tells which conversation a packet belongs to without building any of this. No I/O, no clock.
 
 pub mod answer;
+mod ask;
 mod build;
 pub mod checksum;
 pub mod flow;
@@ -33,6 +34,7 @@ mod template;
 mod udp;
 
 pub use answer::Answer;
+pub use ask::neighbor_question;
 pub use flow::FlowKey;
 pub use group::GroupRecord;
 pub use icmpv4::{Icmpv4, Icmpv4Body};

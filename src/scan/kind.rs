@@ -1,6 +1,6 @@
 //! What each kind of port scan sends, and what each answer makes of a port.
 
-use crate::model::{MacAddr, PingKind, PortState, Protocol, Reason, ScanKind};
+use crate::model::{MacAddr, PortState, Protocol, Reason, ScanKind};
 use crate::packet::Tcp;
 
 /// What came back.

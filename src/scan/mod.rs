@@ -9,6 +9,8 @@ pub mod kind;
 pub mod ledger;
 pub mod payloads;
 pub mod pipeline;
+pub mod probe;
+pub mod prober;
 pub mod timing;
 pub mod under_way;
 

@@ -13,7 +13,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("capture", &["packet", "target", "runtime", "model"]),
     ("net", &["capture", "packet", "runtime", "error", "model"]),
     ("script", &["runtime", "error", "model"]),
-    ("scan", &["net", "target", "runtime", "model"]),
+    ("scan", &["net", "target", "capture", "packet", "runtime", "model"]),
     // The script stage is the one thing of the pipeline that bindings fill in.
     ("bindings", &["scan::ScriptStage", "script", "net", "capture", "packet", "runtime", "error", "model"]),
     ("report", &["error", "model"]),

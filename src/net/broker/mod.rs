@@ -53,6 +53,19 @@ impl Governor {
         self.clock.sleep_until(at).await;
     }
 
+    /// When the next may begin; now or earlier, if one may at once.
+    pub fn next_start(&self) -> Timestamp {
+        if self.interval.is_none() { Timestamp::default() } else { self.next.get() }
+    }
+
+    /// `count` begin now, by somebody who looked at [`Governor::next_start`] before.
+    pub fn begin(&self, count: usize) {
+        if let Some(interval) = self.interval {
+            let at = self.next.get().max(self.clock.now());
+            self.next.set(at.plus(interval * count as u32));
+        }
+    }
+
     /// How many may be begun at once.
     pub fn burst(&self) -> usize {
         self.interval.map_or(usize::MAX, |interval| {

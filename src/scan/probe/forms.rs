@@ -1,21 +1,20 @@
 //! Probes as bytes: one template for each form, source and payload; each probe fills in the rest.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::{Form, Question};
-use crate::model::MacAddr;
 use crate::packet::{
-    Arp, Chunk, ChunkBody, Ethernet, Icmpv4, Icmpv4Body, Icmpv6, Icmpv6Body, Init, Ipv4, Ipv6, Layer, NeighborOption,
-    Packet, Sctp, Tcp, TcpOption, Template, Udp, number,
+    Chunk, ChunkBody, Icmpv4, Icmpv4Body, Icmpv6, Icmpv6Body, Init, Ipv4, Ipv6, Layer, Packet, Sctp, Tcp, TcpOption,
+    Template, Udp, number,
 };
 use crate::scan::payloads::payloads;
 
 /// Templates kept; enough for every form from every address of a machine.
 const KEPT: usize = 4096;
 /// Ports the probes of protocols with ports are sent to in a scan of protocols: ones that are seldom taken.
-const SELDOM: u16 = 40_125;
+pub const SELDOM: u16 = 40_125;
 
 /// How probes are to look, as far as the user changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,7 +85,8 @@ impl Forms {
         if self.known.len() >= KEPT {
             self.known.clear();
         }
-        let template = self.layers(question, at.source, ttl, variant).and_then(|layers| Template::new(&Packet::new(layers)));
+        let template =
+            self.layers(question, at.source, ttl, variant).and_then(|layers| Template::new(&Packet::new(layers)));
         let template = if self.look.bad_sum { template.map(Template::with_bad_sum) } else { template };
         let template = template.map(Rc::new);
         self.known.insert(key, template.clone());
@@ -153,7 +153,7 @@ fn tcp(flags: u8) -> Layer {
     let options = vec![
         TcpOption::Mss(1460),
         TcpOption::SackPermitted,
-        TcpOption::Timestamps(1, 0),
+        TcpOption::Timestamps { value: 1, echo: 0 },
         TcpOption::Nop,
         TcpOption::WindowScale(7),
     ];
@@ -209,25 +209,4 @@ fn blanks(question: Question, at: &Address) -> ([(usize, u16); 6], usize) {
             (words, 2)
         }
     }
-}
-
-/// The question for a neighbour, as a whole frame.
-pub(in crate::scan) fn neighbor_frame(mac: MacAddr, ours: IpAddr, wanted: IpAddr) -> Option<Vec<u8>> {
-    let ethernet = |destination| Ethernet { destination, source: mac, ..Ethernet::default() }.into();
-    Some(match (ours, wanted) {
-        (IpAddr::V4(ours), IpAddr::V4(wanted)) => {
-            let question = Arp { sender_mac: mac, sender_ip: ours, target_ip: wanted, ..Arp::default() };
-            Packet::new([ethernet(MacAddr::BROADCAST), question.into()]).to_bytes()
-        }
-        (IpAddr::V6(ours), IpAddr::V6(wanted)) => {
-            let [.., a, b, c] = wanted.octets();
-            let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
-            let ip = Ipv6 { source: ours, destination: group, hop_limit: 255, ..Ipv6::default() };
-            let options = vec![NeighborOption::SourceLink(mac)];
-            let body = Icmpv6Body::Neighbor { flags: 0, target: wanted, options };
-            let to = ethernet(MacAddr([0x33, 0x33, 0xff, a, b, c]));
-            Packet::new([to, ip.into(), Icmpv6::new(135, 0, body).into()]).to_bytes()
-        }
-        _ => return None,
-    })
 }

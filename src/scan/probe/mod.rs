@@ -5,8 +5,8 @@ mod forms;
 mod hearing;
 
 pub use cookie::Cookies;
-pub use forms::{Forms, Look};
-pub use hearing::{Heard, Hearing, Mark};
+pub use forms::{Address, Forms, Look, SELDOM};
+pub use hearing::{Heard, Hearing, Locals, Mark};
 
 use crate::model::{PingKind, ScanKind};
 use crate::packet::Tcp;

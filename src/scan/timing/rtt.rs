@@ -20,10 +20,14 @@ pub struct Rtt {
     samples: u32,
     srtt: Duration,
     rttvar: Duration,
+    /// The deviation without bounds.
+    spread: Duration,
 }
 
 /// Bounds of the first deviation.
 const FIRST_DEVIATION: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(2));
+/// Nothing counts as lost sooner: answers wait that long between the link and us.
+const SOONEST: Duration = Duration::from_millis(3);
 /// A sample this long belongs to another packet.
 const ABSURD: Duration = Duration::from_secs(8);
 /// More above the estimate than this is suspicious when it is also far outside of the deviation.
@@ -36,7 +40,7 @@ const REMEMBERED: (u32, Duration) = (10, Duration::from_secs(1));
 impl Rtt {
     /// Nothing measured yet.
     pub fn new(bounds: RttBounds) -> Rtt {
-        Rtt { bounds, samples: 0, srtt: Duration::ZERO, rttvar: Duration::ZERO }
+        Rtt { bounds, samples: 0, srtt: Duration::ZERO, rttvar: Duration::ZERO, spread: Duration::ZERO }
     }
 
     /// Samples taken.
@@ -62,6 +66,15 @@ impl Rtt {
         (self.srtt + self.rttvar * 4).clamp(self.bounds.min, self.bounds.max.max(self.bounds.min))
     }
 
+    /// How long after it was sent a probe is no longer on its way, answered or lost: it then takes no room of the window, even
+    /// if nobody gives it up yet. Time-outs have a lower bound, so on a near link they are a hundred times longer than this.
+    pub fn settled(&self) -> Duration {
+        if self.samples == 0 {
+            return self.bounds.initial;
+        }
+        (self.srtt * 2 + self.spread * 4).clamp(SOONEST, self.timeout().max(SOONEST))
+    }
+
     /// How long after it was sent a probe's answer is still believed.
     pub fn memory(&self) -> Duration {
         self.timeout().max(self.timeout().min(REMEMBERED.1) * REMEMBERED.0)
@@ -75,6 +88,7 @@ impl Rtt {
         if self.samples == 0 {
             self.srtt = time;
             self.rttvar = time.clamp(FIRST_DEVIATION.0, FIRST_DEVIATION.1);
+            self.spread = time / 2;
         } else {
             let above = time.saturating_sub(self.srtt);
             if above > SUSPICIOUS && above > self.srtt * 3 + self.rttvar * 2 {
@@ -83,6 +97,7 @@ impl Rtt {
             let off = time.abs_diff(self.srtt);
             self.srtt = self.srtt * 7 / 8 + time / 8;
             self.rttvar = self.rttvar * 3 / 4 + off / 4;
+            self.spread = self.spread * 3 / 4 + off / 4;
             if self.rttvar > WILD_DEVIATION.0 {
                 self.rttvar = WILD_DEVIATION.1;
             }

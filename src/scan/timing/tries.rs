@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct TryBounds {
     /// Tries after the first.
     pub retries: u32,
+    /// Tries that silence gets in any case, as far as the user allows.
+    pub least: u32,
     /// Pause between probes that the user asked for.
     pub delay: Duration,
     /// Longest pause a scan may choose by itself.
@@ -38,15 +40,31 @@ impl Tries {
         Tries { bounds, highest_answered: 0, delay: bounds.delay, lost: 0, good: 0 }
     }
 
-    /// Tries a port gets now: one more than the highest that ever brought an answer, two at least, within what the user
-    /// allows.
+    /// Tries a question gets now. Where the first is always answered, a second is enough; where later ones are, two more than
+    /// the highest that ever was; within what the user allows.
     pub fn allowed(&self) -> u32 {
-        (self.highest_answered + 2).min(self.bounds.retries + 1)
+        let evident = if self.highest_answered > 0 { self.highest_answered + 3 } else { 0 };
+        evident.max(self.bounds.least).min(self.most())
     }
 
-    /// Whether more answers of later tries could still raise [`Tries::allowed`].
-    pub fn at_cap(&self) -> bool {
-        self.allowed() > self.bounds.retries
+    /// Tries the user allows.
+    pub fn most(&self) -> u32 {
+        self.bounds.retries.saturating_add(1)
+    }
+
+    /// Whether anything showed that packets get lost, or that answers are limited.
+    pub fn saw_loss(&self) -> bool {
+        self.highest_answered > 0
+    }
+
+    /// Pauses at least so long from now on.
+    pub fn slow_down(&mut self, delay: Duration) {
+        self.delay = self.delay.max(delay);
+    }
+
+    /// Try `number` was answered by somebody on the same way.
+    pub fn answered_before(&mut self, number: u32) {
+        self.highest_answered = self.highest_answered.max(number);
     }
 
     /// Pause between probes of the host.
@@ -83,6 +101,7 @@ mod tests {
 
     const BOUNDS: TryBounds = TryBounds {
         retries: 10,
+        least: 2,
         delay: Duration::ZERO,
         max_delay: Duration::from_secs(1),
         first_delay: Duration::from_millis(5),
@@ -96,9 +115,9 @@ mod tests {
         assert_eq!(tries.allowed(), 2);
         assert!(!tries.answered(0));
         assert!(tries.answered(1));
-        assert_eq!(tries.allowed(), 3);
+        assert_eq!(tries.allowed(), 4);
         (2..20).for_each(|number| _ = tries.answered(number));
-        assert_eq!((tries.allowed(), tries.at_cap()), (11, true));
+        assert_eq!((tries.allowed(), tries.most(), tries.saw_loss()), (11, 11, true));
         assert_eq!(Tries::new(TryBounds { retries: 0, ..BOUNDS }).allowed(), 1);
     }
 

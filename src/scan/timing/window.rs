@@ -1,6 +1,8 @@
 //! Congestion windows: how many probes may be under way, for a host and for everything together (RFC 5681 in its ideas,
 //! with a scanner's signals: a loss is proven by an answer to a later try, never by silence).
 
+use std::time::Duration;
+
 use crate::model::Timestamp;
 
 /// Bounds of a window.
@@ -14,6 +16,8 @@ pub struct WindowBounds {
     pub growth: f64,
     /// What is left of the probes under way as threshold after a loss, 0 to 1.
     pub backoff: f64,
+    /// Where slow start ends before the first loss.
+    pub threshold: f64,
 }
 
 /// Whose window it is, and so what a loss does to it.
@@ -39,8 +43,8 @@ pub struct Window {
 
 /// Where a window starts.
 const INITIAL: f64 = 10.0;
-/// Where slow start ends at first.
-const THRESHOLD: f64 = 75.0;
+/// The round-trip time the first threshold is meant for; on nearer links it is higher, at most so many times.
+const FAR: (Duration, f64) = (Duration::from_millis(10), 14.0);
 /// Rare answers count for more, up to this.
 const MOST_SCALE: f64 = 50.0;
 /// An answer to a timing ping counts for this many.
@@ -50,7 +54,16 @@ impl Window {
     /// A window that has learned nothing.
     pub fn new(bounds: WindowBounds, scope: Scope) -> Window {
         let size = INITIAL.clamp(bounds.low, bounds.high.max(bounds.low));
-        Window { bounds, scope, size, threshold: THRESHOLD, expected: 0, received: 0, last_loss: None }
+        Window { bounds, scope, size, threshold: bounds.threshold, expected: 0, received: 0, last_loss: None }
+    }
+
+    /// Learns the round-trip time: what is answered within a millisecond is taken out of the way sooner, so more of it may
+    /// be under way.
+    pub fn round_trip(&mut self, srtt: Duration) {
+        if self.last_loss.is_none() {
+            let nearer = FAR.0.as_secs_f64() / srtt.as_secs_f64().max(1e-6);
+            self.threshold = self.bounds.threshold * nearer.clamp(1.0, FAR.1);
+        }
     }
 
     /// Probes that may be under way.
@@ -100,7 +113,8 @@ impl Window {
 mod tests {
     use super::*;
 
-    const BOUNDS: WindowBounds = WindowBounds { low: 1.0, high: 300.0, growth: 1.0, backoff: 2.0 / 3.0 };
+    const BOUNDS: WindowBounds =
+        WindowBounds { low: 1.0, high: 300.0, growth: 1.0, backoff: 2.0 / 3.0, threshold: 75.0 };
 
     #[test]
     fn it_opens_fast_then_slowly_then_not_at_all() {

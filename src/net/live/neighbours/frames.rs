@@ -1,15 +1,13 @@
-//! The three frames neighbours are asked and answer with: ARP (RFC 826) and neighbour discovery (RFC 4861).
+//! The frames neighbours answer with: ARP (RFC 826) and neighbour discovery (RFC 4861). The questions are `packet`'s.
 //!
-//! Questions are built by `packet`; answers are of fixed shapes and read in place, as they come by the thousand.
+//! Answers are of fixed shapes and read in place, as they come by the thousand.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::MacAddr;
 use crate::net::live::link_address::{ARP, IPV6};
-use crate::packet::{Arp, Ethernet, Icmpv6, Icmpv6Body, Ipv6, NeighborOption, Packet};
 
 const ICMPV6: u8 = 58;
-const SOLICITATION: u8 = 135;
 /// `ICMPv6` type of a neighbour advertisement.
 pub(super) const ADVERTISEMENT: u8 = 136;
 
@@ -34,24 +32,6 @@ pub(in crate::net::live) fn group_mac(group: IpAddr) -> MacAddr {
             MacAddr([0x33, 0x33, a, b, c, d])
         }
     }
-}
-
-/// Who has `wanted`? Tell `(mac, ours)`.
-pub(super) fn arp_request(mac: MacAddr, ours: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {
-    let frame = Ethernet { destination: MacAddr::BROADCAST, source: mac, ..Ethernet::default() };
-    let question = Arp { operation: 1, sender_mac: mac, sender_ip: ours, target_ip: wanted, ..Arp::default() };
-    Packet::new([frame.into(), question.into()]).to_bytes()
-}
-
-/// The same question in IPv6, to the solicited-node group of `wanted`.
-pub(super) fn solicitation(mac: MacAddr, ours: Ipv6Addr, wanted: Ipv6Addr) -> Vec<u8> {
-    let [.., a, b, c] = wanted.octets();
-    let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
-    let frame = Ethernet { destination: group_mac(group.into()), source: mac, ..Ethernet::default() };
-    let ip = Ipv6 { source: ours, destination: group, hop_limit: 255, ..Ipv6::default() };
-    let options = vec![NeighborOption::SourceLink(mac)];
-    let question = Icmpv6::new(SOLICITATION, 0, Icmpv6Body::Neighbor { flags: 0, target: wanted, options });
-    Packet::new([frame.into(), ip.into(), question.into()]).to_bytes()
 }
 
 /// Who says to be where, if the frame is an ARP reply or a neighbour advertisement.
@@ -100,7 +80,7 @@ fn mac(bytes: &[u8]) -> Option<MacAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::checksum;
+    use crate::packet::{checksum, neighbor_question};
 
     const US: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
     const THEM: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
@@ -108,10 +88,10 @@ mod tests {
     #[test]
     fn an_arp_question_and_its_answer() {
         let (ours, theirs) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 9));
-        let question = arp_request(US, ours, theirs);
+        let question = neighbor_question(US, ours.into(), theirs.into()).unwrap();
         assert_eq!(question.len(), 42);
         assert_eq!(answer(&question), None);
-        let mut reply = arp_request(THEM, theirs, ours);
+        let mut reply = neighbor_question(THEM, theirs.into(), ours.into()).unwrap();
         reply[21] = 2;
         assert_eq!(answer(&reply), Some((theirs.into(), THEM)));
         for cut in 0..reply.len() {
@@ -123,7 +103,7 @@ mod tests {
     #[test]
     fn a_solicitation_and_its_answer() {
         let (ours, theirs): (Ipv6Addr, Ipv6Addr) = ("fd00::1".parse().unwrap(), "fd00::9".parse().unwrap());
-        let question = solicitation(US, ours, theirs);
+        let question = neighbor_question(US, ours.into(), theirs.into()).unwrap();
         assert_eq!(question.len(), 14 + 40 + 32);
         assert_eq!(question[..6], [0x33, 0x33, 0xff, 0, 0, 9]);
         assert_eq!(answer(&question), None);
@@ -131,7 +111,7 @@ mod tests {
         let group: Ipv6Addr = "ff02::1:ff00:9".parse().unwrap();
         let pseudo = [&ours.octets()[..], &group.octets(), &[0, 0, 0, 32, 0, 0, 0, ICMPV6], &question[54..]].concat();
         assert_eq!(checksum::internet(&pseudo), 0);
-        let mut reply = solicitation(THEM, theirs, theirs);
+        let mut reply = neighbor_question(THEM, theirs.into(), theirs.into()).unwrap();
         reply[54] = ADVERTISEMENT;
         reply[78] = 2;
         assert_eq!(answer(&reply), Some((theirs.into(), THEM)));

@@ -29,6 +29,7 @@ use super::recent::Recent;
 use super::send::{Lane, Load, Outbox};
 use crate::model::{Interface, MacAddr, NetError, NetErrorKind, Timestamp};
 use crate::net::flight::Flights;
+use crate::packet::neighbor_question;
 use crate::runtime::{Clock, Semaphore, Spawner};
 
 /// Questions on the links at a time.
@@ -130,10 +131,8 @@ impl Neighbours {
 
     async fn question(&self, at: &Interface, ours: IpAddr, addr: IpAddr) -> Result<MacAddr, NetError> {
         let Some(mac) = at.mac else { return Err(silent(addr).because("the interface has no hardware address")) };
-        let frame = match (ours, addr) {
-            (IpAddr::V4(ours), IpAddr::V4(addr)) => frames::arp_request(mac, ours, addr),
-            (IpAddr::V6(ours), IpAddr::V6(addr)) => frames::solicitation(mac, ours, addr),
-            _ => return Err(silent(addr).because("we have no address of its kind on that link")),
+        let Some(frame) = neighbor_question(mac, ours, addr) else {
+            return Err(silent(addr).because("we have no address of its kind on that link"));
         };
         self.hear(at.index, addr.is_ipv6())?;
         let to = Rc::new(link_address(at.index, 0));

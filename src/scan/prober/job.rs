@@ -1,0 +1,629 @@
+//! One job: all questions to one host for one purpose, each asked until it is answered or proves to stay unanswered.
+//!
+//! A question is in one place at a time: not asked yet, on its way (*young*), taken for lost but still waited for (*old*),
+//! to be asked again (*retry*), given up for now (*bench*), or decided. Only the first keeps others waiting. Pure: times are
+//! handed in.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::plan::{Finding, Plan};
+use crate::model::{MacAddr, NetError, PortState, Reason, Timestamp};
+use crate::scan::kind::Reply;
+use crate::scan::probe::Heard;
+use crate::scan::timing::window::{PING_WEIGHT, Scope};
+use crate::scan::timing::{Rtt, Tries, Window};
+
+/// Questions to one host.
+pub struct Job {
+    /// Who is asked.
+    pub host: Way,
+    /// What.
+    pub plan: Plan,
+    /// Round-trip time to the host.
+    pub rtt: Rtt,
+    pub(super) window: Window,
+    pub(super) tries: Tries,
+    slots: Vec<Slot>,
+    /// Questions asked at least once.
+    begun: usize,
+    /// Where this host's order begins.
+    offset: usize,
+    young: VecDeque<u32>,
+    old: VecDeque<u32>,
+    retry: VecDeque<u32>,
+    bench: Vec<u32>,
+    /// Of [`Stage::Young`].
+    active: usize,
+    undecided: usize,
+    verdicts: Vec<Verdict>,
+    /// Counts from here.
+    started: Timestamp,
+    /// No probe before.
+    pub(super) not_before: Timestamp,
+    ping: Ping,
+    /// Tries have local ports of their own, so a ping can be told from them.
+    can_ping: bool,
+    /// What the host told about its link.
+    pub mac: Option<MacAddr>,
+    /// Why the host is up, once something showed it.
+    pub up: Option<(Reason, u8)>,
+    /// The answers the host gave before have stopped.
+    pub degraded: bool,
+    /// Whether a packet to it ever left: its next hop is known.
+    pub(super) introduced: Introduced,
+    /// What is done about silence once everything was asked.
+    doubt: Doubt,
+    /// Questions this machine could not ask.
+    pub unasked: usize,
+    /// Why.
+    pub failed: Option<NetError>,
+    pub(super) is_over: bool,
+    pub(super) waker: Option<Waker>,
+    /// Stands in the ring of those that may send.
+    pub(super) is_queued: bool,
+    /// When it is looked at next.
+    pub(super) armed: Option<Timestamp>,
+}
+
+/// What an answer meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Heeded {
+    /// It decided something, or was waited for.
+    pub(super) is_answer: bool,
+    /// It proves that a packet sent then was lost.
+    pub(super) lost: Option<Timestamp>,
+    /// It answers a ping.
+    pub(super) is_ping: bool,
+}
+
+/// Who is asked, and the way there.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// The host.
+    pub addr: IpAddr,
+    /// Its scope, where its address alone is not enough.
+    pub scope: u32,
+    /// Our address towards it.
+    pub source: IpAddr,
+    /// Our hardware address on its link, if its neighbours are asked for.
+    pub mac: Option<MacAddr>,
+    /// The interface on the way.
+    pub interface: u32,
+    /// Who gets packets to it first.
+    pub next_hop: IpAddr,
+}
+
+/// Whether the way to a host was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Introduced {
+    No,
+    UnderWay,
+    Yes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    #[default]
+    New,
+    Young,
+    Old,
+    Waiting,
+    Decided,
+}
+
+/// One question. Times are microseconds since the job began.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    sent: u32,
+    before: u32,
+    tries: u8,
+    stage: Stage,
+    verdict: u8,
+}
+
+/// What a question came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// State of the port.
+    pub state: PortState,
+    /// Why.
+    pub reason: Reason,
+    /// Hops the answer had left; 0 without one.
+    pub ttl: u8,
+}
+
+/// The question known to be answered that is asked again to hear from the host.
+#[derive(Debug, Default)]
+struct Ping {
+    /// Its place, and how good it is for that.
+    place: Option<(usize, u8)>,
+    /// When the unanswered one was sent, and how many before it were not answered either.
+    out: Option<Timestamp>,
+    missed: u8,
+    /// Probes since something was heard.
+    quiet: u32,
+    last_heard: Timestamp,
+}
+
+/// What is done about the silence of some ports of a host that answered at others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    /// Nothing yet.
+    None,
+    /// Packets get lost on the way, so everything silent is asked again.
+    Insisting,
+    /// It is pinged: does it still answer what it answered before?
+    Asking,
+    /// It did not, and is pinged once more after a pause.
+    LastChance,
+    /// Settled.
+    Settled,
+}
+
+/// Pause before a host that stopped answering is asked for the last time, and between probes if it then answers.
+const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(20));
+/// A quiet host is pinged after so long and so many probes.
+const PING_AFTER: (Duration, u32) = (Duration::from_millis(1250), 10);
+/// So many unanswered pings in a row: the host that answered is gone.
+const GONE: u8 = 3;
+/// Different verdicts kept apart on one host; more of them differ in their hops only.
+const VERDICTS: usize = 250;
+
+/// What a job does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Ask the question at a place, for the so-manyth time.
+    Ask(usize, u8),
+    /// Ask again what was answered before.
+    Ping(usize),
+    /// Nothing now.
+    Wait,
+}
+
+impl Job {
+    /// A job not begun. `offset` says where its order begins; `rtt` is what is known of the host.
+    pub(super) fn new(host: Way, plan: Plan, pace: &Pace, rtt: Rtt, (offset, now): (usize, Timestamp)) -> Job {
+        let tries = pace.tries(&plan);
+        let mut window = Window::new(pace.host_window(), Scope::Host);
+        if let Some(srtt) = rtt.smoothed() {
+            window.round_trip(srtt);
+        }
+        let count = plan.len();
+        Job {
+            host,
+            rtt,
+            window,
+            tries: Tries::new(tries),
+            slots: vec![Slot::default(); count],
+            begun: 0,
+            offset,
+            young: VecDeque::new(),
+            old: VecDeque::new(),
+            retry: VecDeque::new(),
+            bench: Vec::new(),
+            active: 0,
+            undecided: count,
+            verdicts: Vec::new(),
+            started: now,
+            not_before: now,
+            ping: Ping { last_heard: now, ..Ping::default() },
+            can_ping: !pace.fixed_port,
+            mac: None,
+            up: None,
+            degraded: false,
+            introduced: Introduced::No,
+            doubt: Doubt::None,
+            unasked: 0,
+            failed: None,
+            is_over: count == 0,
+            waker: None,
+            is_queued: false,
+            armed: None,
+            plan,
+        }
+    }
+
+    /// Probes on their way.
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Questions without an answer so far.
+    pub fn undecided(&self) -> usize {
+        self.undecided
+    }
+
+    /// Whether there is a question to ask, now or when others have left the way.
+    pub(super) fn has_work(&self) -> bool {
+        !self.is_over && (self.begun < self.slots.len() || !self.retry.is_empty() || self.has_doubt())
+    }
+
+    fn has_doubt(&self) -> bool {
+        matches!(self.doubt, Doubt::Asking | Doubt::LastChance) && self.ping.out.is_none()
+    }
+
+    /// Whether its own window and pause let it ask at `now`.
+    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+        now >= self.not_before && (self.is_paced() || self.window.allows(self.active))
+    }
+
+    /// Whether the rate of a sweep, not a window, decides when it asks.
+    pub(super) fn is_paced(&self) -> bool {
+        matches!(self.plan, Plan::Discovery(_))
+    }
+
+    /// What to send now. Whoever calls it sends that.
+    pub(super) fn next(&mut self, now: Timestamp) -> Next {
+        if let Some(place) = self.wants_ping(now) {
+            return Next::Ping(place);
+        }
+        while let Some(place) = self.retry.pop_front() {
+            let place = place as usize;
+            if let Some(slot) = self.slots.get(place).filter(|slot| slot.stage == Stage::Waiting) {
+                return Next::Ask(place, slot.tries);
+            }
+        }
+        if self.begun < self.slots.len() {
+            let place = self.plan.nth(self.begun, self.offset);
+            self.begun += 1;
+            return Next::Ask(place, 0);
+        }
+        Next::Wait
+    }
+
+    /// The question at `place` was sent, at `at`.
+    pub(super) fn sent(&mut self, place: usize, at: Timestamp) {
+        let micros = self.micros(at);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if slot.stage == Stage::Decided {
+            return;
+        }
+        (slot.before, slot.sent, slot.stage) = (slot.sent, micros, Stage::Young);
+        slot.tries = slot.tries.saturating_add(1);
+        self.active += 1;
+        self.young.push_back(place as u32);
+        self.window.probe_sent();
+        self.ping.quiet += 1;
+        let delay = self.tries.delay();
+        if !delay.is_zero() {
+            self.not_before = at.plus(delay);
+        }
+    }
+
+    /// A ping was sent.
+    pub(super) fn pinged(&mut self, at: Timestamp) {
+        self.ping.out = Some(at);
+        self.ping.quiet = 0;
+        self.window.probe_sent();
+    }
+
+    /// The question at `place` could not be asked, because of `error`.
+    pub(super) fn could_not_ask(&mut self, place: usize, error: NetError) {
+        if let Some(slot) = self.slots.get_mut(place)
+            && slot.stage != Stage::Decided
+        {
+            self.active -= usize::from(slot.stage == Stage::Young);
+            slot.stage = Stage::Decided;
+            self.undecided -= 1;
+            self.unasked += 1;
+            self.failed = Some(error);
+            self.is_over = self.undecided == 0;
+        }
+    }
+
+    /// The question at `place` cannot be asked of this host at all.
+    pub(super) fn unaskable(&mut self, place: usize) {
+        let error = NetError::new(crate::model::NetErrorKind::Local, "probe", self.host.addr);
+        self.could_not_ask(place, error.because("there is no such probe in its address family"));
+    }
+
+    /// Nothing more can be asked, because of `error`.
+    pub(super) fn fail(&mut self, error: NetError) {
+        self.failed = Some(error);
+        self.is_over = true;
+    }
+
+    /// The question at `place` left at `at`.
+    pub(super) fn stamp(&mut self, place: usize, at: Timestamp) {
+        let micros = self.micros(at);
+        if let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.stage == Stage::Young) {
+            slot.sent = micros;
+        }
+    }
+
+    fn micros(&self, at: Timestamp) -> u32 {
+        u32::try_from(at.since(self.started).as_micros()).unwrap_or(u32::MAX)
+    }
+
+    fn time(&self, micros: u32) -> Timestamp {
+        self.started.plus(Duration::from_micros(micros.into()))
+    }
+
+    /// Takes in an answer that came at `at`. Tells whether it proves a loss, and when what was lost had been sent.
+    pub(super) fn hear(&mut self, heard: &Heard, at: Timestamp, pace: &Pace) -> Heeded {
+        let Some((place, finding)) = self.plan.judge(heard) else { return Heeded::default() };
+        let Some(slot) = self.slots.get(place).copied() else { return Heeded::default() };
+        self.ping.quiet = 0;
+        self.ping.last_heard = at;
+        if heard.is_timing_ping() {
+            return self.hear_ping(at);
+        }
+        if slot.stage == Stage::New {
+            return Heeded::default(); // nobody asked
+        }
+        if slot.stage == Stage::Decided {
+            self.hear_again(place, finding, heard.ttl);
+            return Heeded::default();
+        }
+        let number = heard.number.unwrap_or(slot.tries.saturating_sub(1));
+        if self.plan.len() > 0 && number + 1 > slot.tries {
+            return Heeded::default(); // a try that was not made yet
+        }
+        self.learn_time(&slot, number, at);
+        if slot.stage == Stage::Young {
+            self.active -= 1;
+        }
+        self.decide(place, finding, heard);
+        let is_sign = number > 0 && self.is_sign_of_loss(finding, pace);
+        let raised = self.tries.answered(number.into());
+        if raised {
+            self.return_bench();
+        }
+        let lost = is_sign.then(|| self.time(slot.before.min(slot.sent)));
+        match lost {
+            Some(sent) => {
+                self.window.lost(sent, at, self.active);
+                if self.tries.lost() {
+                    self.not_before = at.plus(self.tries.delay());
+                }
+            }
+            None => self.window.answered(1.0),
+        }
+        Heeded { is_answer: true, lost, is_ping: false }
+    }
+
+    /// What a filter or a rate limit says late is no sign that packets get lost on the way.
+    fn is_sign_of_loss(&self, finding: Finding, pace: &Pace) -> bool {
+        let is_udp = self.plan.protocol() == crate::packet::number::UDP;
+        match finding {
+            Finding::Port(PortState::Filtered, _) => is_udp && !pace.defeat_icmp,
+            Finding::Port(PortState::Closed, _) if is_udp => !pace.defeat_icmp,
+            Finding::Port(PortState::Closed, _) => !pace.defeat_rst,
+            _ => true,
+        }
+    }
+
+    fn learn_time(&mut self, slot: &Slot, number: u8, at: Timestamp) {
+        let sent = match slot.tries.saturating_sub(number) {
+            1 => slot.sent,
+            2 => slot.before,
+            _ => return, // too long ago to be remembered
+        };
+        if self.rtt.sample(at.since(self.time(sent)))
+            && let Some(srtt) = self.rtt.smoothed()
+        {
+            self.window.round_trip(srtt);
+        }
+    }
+
+    fn decide(&mut self, place: usize, finding: Finding, heard: &Heard) {
+        let number = match finding {
+            Finding::Port(state, reason) => self.verdict(Verdict { state, reason, ttl: heard.ttl }),
+            Finding::Up(_) | Finding::Spent => 0,
+        };
+        if let Finding::Up(reason) = finding {
+            self.up = self.up.or(Some((reason, heard.ttl)));
+        }
+        if let Reply::Neighbor(mac) = heard.reply {
+            self.mac = Some(mac);
+        }
+        if let Some(slot) = self.slots.get_mut(place) {
+            (slot.stage, slot.verdict) = (Stage::Decided, number);
+            self.undecided -= 1;
+        }
+        self.consider_for_ping(place, finding);
+        self.is_over = self.undecided == 0 || matches!(finding, Finding::Up(_));
+    }
+
+    /// A second answer may say more than the first: a port that was filtered by an error on the way and now opens.
+    fn hear_again(&mut self, place: usize, finding: Finding, ttl: u8) {
+        let (Plan::Ports(plan), Finding::Port(state, reason)) = (&self.plan, finding) else { return };
+        let kind = plan.kind;
+        let old = self.slots.get(place).and_then(|slot| self.verdicts.get(usize::from(slot.verdict).checked_sub(1)?));
+        if old.is_some_and(|old| kind.supersedes(old.state, state)) {
+            let number = self.verdict(Verdict { state, reason, ttl });
+            if let Some(slot) = self.slots.get_mut(place) {
+                slot.verdict = number;
+            }
+        }
+    }
+
+    /// The number of a verdict: its place among those of the host, from 1.
+    fn verdict(&mut self, verdict: Verdict) -> u8 {
+        let known = self.verdicts.iter().position(|known| *known == verdict);
+        let place = known.unwrap_or_else(|| {
+            if self.verdicts.len() < VERDICTS {
+                self.verdicts.push(verdict);
+                return self.verdicts.len() - 1;
+            }
+            let alike = |known: &Verdict| (known.state, known.reason) == (verdict.state, verdict.reason);
+            self.verdicts.iter().position(alike).unwrap_or(0)
+        });
+        place as u8 + 1
+    }
+
+    /// Whether another answer of that question would be worth more than that of the one pinged with so far: resets cost a
+    /// host the least, and what a filter says tells nothing about the host.
+    fn consider_for_ping(&mut self, place: usize, finding: Finding) {
+        if !self.can_ping {
+            return;
+        }
+        let worth = match finding {
+            Finding::Port(PortState::Closed | PortState::Unfiltered, _) => 3,
+            Finding::Port(PortState::Open, _) => 2,
+            _ => return,
+        };
+        if self.ping.place.is_none_or(|(_, best)| worth > best) {
+            self.ping.place = Some((place, worth));
+        }
+    }
+
+    fn wants_ping(&self, now: Timestamp) -> Option<usize> {
+        let (place, _) = self.ping.place?;
+        let is_due = now.since(self.ping.last_heard) >= PING_AFTER.0 && self.ping.quiet >= PING_AFTER.1;
+        let is_doubted = matches!(self.doubt, Doubt::Asking | Doubt::LastChance) && self.is_at_the_end();
+        (self.ping.out.is_none() && (is_due || is_doubted)).then_some(place)
+    }
+
+    fn hear_ping(&mut self, at: Timestamp) -> Heeded {
+        let Some(sent) = self.ping.out.take() else { return Heeded::default() };
+        self.rtt.sample(at.since(sent));
+        self.ping.missed = 0;
+        self.window.answered(PING_WEIGHT);
+        match self.doubt {
+            Doubt::Asking => self.doubt = Doubt::Settled,
+            Doubt::LastChance => {
+                self.doubt = Doubt::Settled;
+                self.tries.slow_down(REST.1);
+                self.ask_bench_again();
+            }
+            _ => {}
+        }
+        Heeded { is_answer: true, lost: None, is_ping: true }
+    }
+
+    fn is_at_the_end(&self) -> bool {
+        self.begun == self.slots.len() && self.retry.is_empty() && self.young.is_empty() && self.old.is_empty()
+    }
+
+    /// What was given up may be asked again, as far as more tries are allowed.
+    fn return_bench(&mut self) {
+        let allowed = self.tries.allowed();
+        let (back, stays) = std::mem::take(&mut self.bench)
+            .into_iter()
+            .partition(|place| self.slots.get(*place as usize).is_some_and(|slot| u32::from(slot.tries) < allowed));
+        self.bench = stays;
+        let back: Vec<u32> = back;
+        self.retry.extend(back);
+    }
+
+    /// Lets time pass: what is too old to be on its way makes room, what is too old to be answered is asked again or given
+    /// up. Ends the job when nothing is left to do. True if something was taken for lost, with the time it had been sent.
+    pub(super) fn pass(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let (settled, timeout) = (self.rtt.settled(), self.rtt.timeout());
+        while let Some(place) = self.first_if(&self.young, Stage::Young, settled, now) {
+            self.young.pop_front();
+            if let Some(slot) = self.slots.get_mut(place as usize)
+                && slot.stage == Stage::Young
+            {
+                slot.stage = Stage::Old;
+                self.active -= 1;
+                self.old.push_back(place);
+            }
+        }
+        while let Some(place) = self.first_if(&self.old, Stage::Old, timeout, now) {
+            self.old.pop_front();
+            self.give_up(place);
+        }
+        let lost = self.ping.out.filter(|sent| now.since(*sent) >= timeout);
+        if let Some(sent) = lost {
+            self.ping.out = None;
+            self.ping.missed += 1;
+            self.window.lost(sent, now, self.active);
+        }
+        self.end(now);
+        lost
+    }
+
+    /// The first of a queue if it is to leave it: decided meanwhile, or sent longer than `age` ago.
+    fn first_if(&self, queue: &VecDeque<u32>, stage: Stage, age: Duration, now: Timestamp) -> Option<u32> {
+        let place = *queue.front()?;
+        let slot = self.slots.get(place as usize)?;
+        (slot.stage != stage || now.since(self.time(slot.sent)) >= age).then_some(place)
+    }
+
+    fn give_up(&mut self, place: u32) {
+        let allowed = self.tries.allowed();
+        let Some(slot) = self.slots.get_mut(place as usize).filter(|slot| slot.stage == Stage::Old) else { return };
+        slot.stage = Stage::Waiting;
+        if u32::from(slot.tries) < allowed {
+            self.retry.push_back(place);
+        } else {
+            self.bench.push(place);
+        }
+    }
+
+    fn end(&mut self, now: Timestamp) {
+        if self.is_over || !self.is_at_the_end() {
+            return;
+        }
+        if self.bench.is_empty() {
+            self.is_over = true;
+            return;
+        }
+        if self.ping.place.is_none() {
+            self.is_over = true;
+            return;
+        }
+        // Silence is believed when the host still answers what it answered before.
+        match self.doubt {
+            Doubt::None if self.tries.saw_loss() => {
+                self.doubt = Doubt::Insisting;
+                self.ask_bench_again();
+            }
+            Doubt::None | Doubt::Insisting => {
+                self.doubt = Doubt::Asking;
+                self.ping.missed = 0;
+            }
+            Doubt::Asking if self.ping.missed >= GONE => {
+                self.degraded = true;
+                self.doubt = Doubt::LastChance;
+                self.not_before = now.plus(REST.0);
+            }
+            Doubt::LastChance if self.ping.missed > GONE => self.doubt = Doubt::Settled,
+            Doubt::Asking | Doubt::LastChance => {}
+            Doubt::Settled => self.is_over = true,
+        }
+        if self.doubt == Doubt::Settled && self.is_at_the_end() {
+            self.is_over = true;
+        }
+    }
+
+    /// Everything silent once more, as often as the user allows at all.
+    fn ask_bench_again(&mut self) {
+        let most = self.tries.most();
+        let (again, stays) = std::mem::take(&mut self.bench).into_iter().partition::<Vec<u32>, _>(|place| {
+            self.slots.get(*place as usize).is_some_and(|slot| u32::from(slot.tries) < most)
+        });
+        self.bench = stays;
+        self.retry.extend(again);
+    }
+
+    /// When time has something to do for it; none if it waits for nothing.
+    pub(super) fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_over {
+            return None;
+        }
+        let of = |queue: &VecDeque<u32>, age: Duration| {
+            let slot = self.slots.get(*queue.front()? as usize)?;
+            Some(self.time(slot.sent).plus(age))
+        };
+        let young = of(&self.young, self.rtt.settled());
+        let old = of(&self.old, self.rtt.timeout());
+        let ping = self.ping.out.map(|sent| sent.plus(self.rtt.timeout()));
+        let pause = (self.has_work() && self.not_before > now).then_some(self.not_before);
+        [young, old, ping, pause].into_iter().flatten().min()
+    }
+
+    /// Every question's verdict by its place; none for those without an answer.
+    pub fn verdicts(&self) -> impl Iterator<Item = (usize, Option<Verdict>)> {
+        self.slots.iter().enumerate().map(|(place, slot)| {
+            let verdict = usize::from(slot.verdict).checked_sub(1).and_then(|at| self.verdicts.get(at));
+            (place, verdict.copied())
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! How hard a run probes: the numbers of `-T0` to `-T5` and what the user set instead.
+
+use std::time::Duration;
+
+use super::plan::Plan;
+use crate::packet::number;
+use crate::scan::probe::Purpose;
+use crate::scan::timing::tries::TryBounds;
+use crate::scan::timing::{RttBounds, WindowBounds};
+
+/// Numbers of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pace {
+    /// Bounds of the time-out.
+    pub rtt: RttBounds,
+    /// Tries after the first.
+    pub retries: u32,
+    /// Pause between probes of one host that the user asked for.
+    pub delay: Duration,
+    /// Longest pause a scan chooses by itself: TCP and SCTP, UDP.
+    pub max_delay: (Duration, Duration),
+    /// Bounds of parallelism: at least, at most; for one host and for all.
+    pub parallelism: (Option<u32>, Option<u32>),
+    /// Aggressiveness, 0 to 5.
+    pub template: u8,
+    /// Probes a second that are sent whatever the windows say.
+    pub min_rate: Option<f64>,
+    /// All probes leave from one port (`--source-port`).
+    pub fixed_port: bool,
+    /// Resets after a retransmission are no sign of loss.
+    pub defeat_rst: bool,
+    /// Closed UDP ports after a retransmission are none.
+    pub defeat_icmp: bool,
+}
+
+/// Probes to one host on their way at most, unless the user says otherwise.
+const HOST_WINDOW: f64 = 1000.0;
+/// Probes to all hosts on their way at most.
+const WINDOW: f64 = 20_000.0;
+
+impl Pace {
+    /// Bounds of one host's window.
+    pub fn host_window(&self) -> WindowBounds {
+        let (low, high) = self.parallelism;
+        let low = f64::from(low.unwrap_or(1).max(1));
+        let high = high.map_or(HOST_WINDOW, f64::from).max(low);
+        WindowBounds { low, high, growth: self.growth(), backoff: self.backoff(), threshold: 75.0 }
+    }
+
+    /// Bounds of everybody's window. It opens until the first loss: silence of many hosts must not keep it small.
+    pub fn window(&self) -> WindowBounds {
+        let (low, high) = self.parallelism;
+        let low = f64::from(low.unwrap_or(10).max(1));
+        let high = high.map_or(WINDOW, f64::from);
+        WindowBounds { low: low.min(high), high, growth: self.growth(), backoff: self.backoff(), threshold: high }
+    }
+
+    /// Bounds of the tries of a plan.
+    pub fn tries(&self, plan: &Plan) -> TryBounds {
+        let is_udp = plan.protocol() == number::UDP;
+        let max_delay = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
+        // One lost ARP request must not cost a host; other pings come in fours.
+        let least = if plan.len() == 1 && plan.purpose() == Purpose::Discovery { 3 } else { 2 };
+        TryBounds {
+            retries: self.retries,
+            least,
+            delay: self.delay,
+            max_delay,
+            first_delay: Duration::from_millis(if is_udp { 50 } else { 5 }),
+            tolerated: if self.template >= 4 { 0.4 } else { 0.3 },
+            tolerated_try: if self.template >= 4 { 4 } else { 3 },
+        }
+    }
+
+    /// Probes a second a sweep of hosts begins with, and those of port scans that no window holds back.
+    pub fn sweep_rate(&self) -> f64 {
+        match self.template {
+            0..=2 => 1000.0,
+            3 => 10_000.0,
+            4 => 20_000.0,
+            _ => 40_000.0,
+        }
+    }
+
+    fn growth(&self) -> f64 {
+        if self.template >= 4 { 2.0 } else { 1.0 }
+    }
+
+    fn backoff(&self) -> f64 {
+        match self.template {
+            0..=3 => 2.0 / 3.0,
+            4 => 3.0 / 4.0,
+            _ => 4.0 / 5.0,
+        }
+    }
+}
