@@ -5,10 +5,12 @@
 //! side by side. Where namespaces cannot be made, the test says so by name, and with `CI` set it fails.
 //!
 //! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
-//! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one.
+//! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one,
+//! [`payloads`] of what the UDP scan says to servers.
 
 mod itself;
 mod packet_socket;
+mod payloads;
 mod relay;
 mod replays;
 mod scripts;

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::topology::Host;
 use crate::support::dir::Dir;
-use crate::support::servers::{Server, nginx_at, openssl_at, sshd_at};
+use crate::support::servers::{
+    Server, chronyd_at, dnsmasq_on, nginx_at, openssl_at, openssl_dtls_at, snmpd_at, sshd_at,
+};
 
 impl Host {
     /// nginx on this port.
@@ -20,6 +22,26 @@ impl Host {
     /// `sshd` on this port.
     pub fn sshd(&self, port: u16) -> Option<Server> {
         self.space.inside(|| sshd_at(self.at(port), &["ed25519"], ""))
+    }
+
+    /// DTLS by `openssl s_server` on this port.
+    pub fn dtls(&self, port: u16) -> Option<Server> {
+        self.space.inside(|| openssl_dtls_at(self.at(port)))
+    }
+
+    /// dnsmasq: DNS (53) and TFTP (69).
+    pub fn dnsmasq(&self) -> Option<Server> {
+        self.space.inside(|| dnsmasq_on(self.addr.into()))
+    }
+
+    /// `snmpd` on its port, 161.
+    pub fn snmpd(&self) -> Option<Server> {
+        self.space.inside(|| snmpd_at(self.at(161)))
+    }
+
+    /// `chronyd` on the port of NTP, 123.
+    pub fn chronyd(&self) -> Option<Server> {
+        self.space.inside(|| chronyd_at(self.at(123)))
     }
 
     /// inetd's own echo (7) and discard (9), over TCP and UDP.

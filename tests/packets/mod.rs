@@ -2,5 +2,6 @@
 
 mod corpus;
 mod hostile;
+mod payloads;
 mod properties;
 mod tshark;

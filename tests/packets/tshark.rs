@@ -25,7 +25,7 @@ fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The values of every field of a packet, however deep.
-type Fields = BTreeMap<String, Vec<String>>;
+pub type Fields = BTreeMap<String, Vec<String>>;
 
 fn collect(value: &Json, name: &str, fields: &mut Fields) {
     match value {
@@ -37,7 +37,7 @@ fn collect(value: &Json, name: &str, fields: &mut Fields) {
 }
 
 /// What tshark makes of the frames; none where there is no tshark.
-fn dissected(frames: &[Vec<u8>]) -> Option<Vec<Fields>> {
+pub fn dissected(frames: &[Vec<u8>]) -> Option<Vec<Fields>> {
     let dir = Dir::new();
     let file = dir.write("corpus.pcap", pcap(frames));
     let mut tshark = Command::new("tshark");
@@ -341,7 +341,7 @@ fn plain(value: &str) -> String {
 }
 
 /// Whether tshark shows `field` with `value`; an empty value asks for the field only.
-fn shows(fields: &Fields, field: &str, value: &str) -> bool {
+pub fn shows(fields: &Fields, field: &str, value: &str) -> bool {
     fields.get(field).is_some_and(|found| value.is_empty() || found.iter().any(|found| plain(found) == value))
 }
 

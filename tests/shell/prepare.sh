@@ -6,7 +6,7 @@ venv=$1
 PATH="$PATH:/usr/sbin:/sbin"
 
 # Program, and the Debian package it is in.
-needed="nginx:nginx-light openssl:openssl inetutils-inetd:inetutils-inetd perl:perl-base sshd:openssh-server ip:iproute2 nft:nftables ethtool:ethtool tcpdump:tcpdump tshark:tshark setcap:libcap2-bin"
+needed="nginx:nginx-light openssl:openssl inetutils-inetd:inetutils-inetd perl:perl-base sshd:openssh-server ip:iproute2 nft:nftables ethtool:ethtool tcpdump:tcpdump tshark:tshark setcap:libcap2-bin dnsmasq:dnsmasq-base snmpd:snmpd chronyd:chrony"
 missing=()
 for one in $needed; do
     command -v "${one%%:*}" > /dev/null || missing+=("${one#*:}")

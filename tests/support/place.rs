@@ -68,6 +68,13 @@ pub fn listening(addr: IpAddr) -> BTreeSet<u16> {
     ports
 }
 
+/// Whether somebody has this port of UDP at this very IPv4 address, by the kernel's list for the namespace of this thread.
+pub fn is_bound(address: SocketAddr) -> bool {
+    let text = std::fs::read_to_string("/proc/thread-self/net/udp").unwrap_or_default();
+    let wanted = format!("{}:{:04X}", kernel_hex(address.ip()), address.port());
+    text.lines().skip(1).any(|line| line.split_whitespace().nth(1) == Some(&wanted))
+}
+
 /// An address as the kernel's tables write it: words of four bytes, each in the machine's order.
 fn kernel_hex(addr: IpAddr) -> String {
     let octets = match addr {

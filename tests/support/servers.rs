@@ -28,6 +28,28 @@ impl Server {
     /// Starts `program` of Debian's `package` and waits until it listens on `address`. None, said loudly, if it is not
     /// installed.
     pub fn start(program: &str, package: &str, arguments: &[&str], address: SocketAddr, dir: Dir) -> Option<Server> {
+        Server::start_and_wait(program, package, arguments, address, dir, |at| TcpStream::connect(at).is_ok())
+    }
+
+    /// The same for one that has its port of UDP only.
+    pub fn start_udp(
+        program: &str,
+        package: &str,
+        arguments: &[&str],
+        address: SocketAddr,
+        dir: Dir,
+    ) -> Option<Server> {
+        Server::start_and_wait(program, package, arguments, address, dir, place::is_bound)
+    }
+
+    fn start_and_wait(
+        program: &str,
+        package: &str,
+        arguments: &[&str],
+        address: SocketAddr,
+        dir: Dir,
+        is_ready: fn(SocketAddr) -> bool,
+    ) -> Option<Server> {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::null());
         // A daemon may live where only root's PATH looks.
@@ -36,7 +58,7 @@ impl Server {
         match command.spawn() {
             Ok(child) => {
                 let mut server = Server { child, address, dir, wildcard: None };
-                server.wait_until_ready(program);
+                server.wait_until_ready(program, is_ready);
                 Some(server)
             }
             Err(error) => {
@@ -46,9 +68,9 @@ impl Server {
         }
     }
 
-    fn wait_until_ready(&mut self, program: &str) {
+    fn wait_until_ready(&mut self, program: &str, is_ready: fn(SocketAddr) -> bool) {
         let end = Instant::now() + READY;
-        while TcpStream::connect(self.address).is_err() {
+        while !is_ready(self.address) {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("{program} ended at once ({status}): {}", self.complaint());
             }
@@ -149,6 +171,45 @@ pub fn openssl_at(address: SocketAddr, arguments: &[&str]) -> Option<Server> {
     let mut all = vec!["s_server", "-accept", &accept, "-cert", "tls.crt", "-key", "tls.key", "-www", "-quiet"];
     all.extend(arguments);
     Server::start("openssl", "openssl", &all, address, dir)
+}
+
+/// `openssl s_server` for DTLS on `address`.
+pub fn openssl_dtls_at(address: SocketAddr) -> Option<Server> {
+    let dir = Dir::new();
+    write_certificate(&dir);
+    let accept = address.to_string();
+    let arguments =
+        ["s_server", "-dtls", "-listen", "-accept", &accept, "-cert", "tls.crt", "-key", "tls.key", "-quiet"];
+    Server::start_udp("openssl", "openssl", &arguments, address, dir)
+}
+
+/// dnsmasq on `ip`: DNS that knows nothing and asks nobody, TFTP without files.
+pub fn dnsmasq_on(ip: IpAddr) -> Option<Server> {
+    let dir = Dir::new();
+    let (listen, root) = (format!("--listen-address={ip}"), format!("--tftp-root={}", dir.path().display()));
+    let quiet = ["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root"];
+    let arguments = [&quiet[..], &["--bind-interfaces", &listen, "--enable-tftp", &root]].concat();
+    Server::start("dnsmasq", "dnsmasq-base", &arguments, SocketAddr::new(ip, 53), dir)
+}
+
+/// `snmpd` on `address`, which lets the community `public` read.
+pub fn snmpd_at(address: SocketAddr) -> Option<Server> {
+    let dir = Dir::new();
+    let keep = dir.path().display();
+    let path =
+        dir.write("snmpd.conf", format!("rocommunity public\n[snmp] persistentDir {keep}\n")).display().to_string();
+    let (udp, tcp) = (format!("udp:{address}"), format!("tcp:{address}"));
+    Server::start("snmpd", "snmpd", &["-f", "-C", "-c", &path, "-Le", "-p", "pid", &udp, &tcp], address, dir)
+}
+
+/// `chronyd` on `address`: it tells the machine's time, and neither asks others nor sets a clock.
+pub fn chronyd_at(address: SocketAddr) -> Option<Server> {
+    let dir = Dir::new();
+    let (ip, port, pid) = (address.ip(), address.port(), dir.join("pid").display().to_string());
+    let text =
+        format!("bindaddress {ip}\nport {port}\nallow\nlocal stratum 10\ncmdport 0\nbindcmdaddress /\npidfile {pid}\n");
+    let path = dir.write("chrony.conf", text).display().to_string();
+    Server::start_udp("chronyd", "chrony", &["-d", "-x", "-u", "root", "-f", &path], address, dir)
 }
 
 /// `tls.crt` and `tls.key`, signed by itself, for `localhost`.

@@ -17,8 +17,8 @@ pub(super) const XDMCP: &[u8] = datagram!(
     &[0],    // names of authentication
 );
 
-/// RIP: a request for one route, the default one, rather than for the whole table (RFC 2453 section 3.9.1): who does not have it
-/// answers as well, with the metric 16.
+/// RIP: a request for one route, the default one, rather than for the whole table (RFC 2453 section 3.9.1): who does not
+/// have it answers as well, with the metric 16.
 pub(super) const RIP: &[u8] = datagram!(
     &[1, 2, 0, 0],         // request, version 2
     &[0, 2, 0, 0],         // IPv4, no tag
@@ -77,18 +77,18 @@ pub(super) const STUN: &[u8] = datagram!(
 
 /// CoAP: GET /.well-known/core (RFC 7252 section 3, RFC 6690 section 4), its first 64 bytes only (RFC 7959 section 2.2).
 pub(super) const COAP: &[u8] = datagram!(
-    &[0x40],         // version 1, confirmable, no token
-    &[0x01],         // GET
-    b"so",           // message id
-    &[11 << 4 | 11], // Uri-Path, 11 bytes
+    &[0x40], // version 1, confirmable, no token
+    &[0x01], // GET
+    b"so",   // message id
+    &[0xbb], // Uri-Path, which is option 11, of 11 bytes
     b".well-known",
-    &[4], // Uri-Path again, 4 bytes
+    &[0x04], // the same option again, of 4 bytes
     b"core",
-    &[12 << 4 | 1, 0x02], // Block2: block 0 of 64 bytes
+    &[0xc1, 0x02], // Block2, which is 12 further, of 1 byte: block 0 of 64 bytes
 );
 
-/// BACnet/IP: the identifier of whichever device this is (ASHRAE 135 clauses 15.5 and 20.2, annex J). Who-Is would be answered by
-/// broadcast.
+/// BACnet/IP: the identifier of whichever device this is (ASHRAE 135 clauses 15.5 and 20.2, annex J). Who-Is would be
+/// answered by broadcast.
 pub(super) const BACNET: &[u8] = {
     const READ: &[u8] = datagram!(
         &[1, 4],                         // network layer: version 1, an answer is expected

@@ -31,7 +31,7 @@ const REQUEST_ID: &[u8] = der!(INTEGER, b"sond");
 const ZERO: &[u8] = der!(INTEGER, &[0]);
 const EMPTY: &[u8] = der!(OCTET_STRING);
 
-/// SNMPv1: `sysDescr.0` for the community `public` (RFC 1157 section 4, RFC 1213 section 6.2).
+/// SNMP, version 1: `sysDescr.0` for the community `public` (RFC 1157 section 4, RFC 1213 section 6.2).
 pub(super) const SNMP_V1: &[u8] = der!(
     SEQUENCE,
     ZERO, // version 1
@@ -53,7 +53,7 @@ pub(super) const SNMP_V1: &[u8] = der!(
     ),
 );
 
-/// SNMPv3: the discovery of the engine's id (RFC 3414 section 4): no user, an empty id, nothing asked for. Any engine
+/// SNMP, version 3: the discovery of the engine's id (RFC 3414 section 4): no user, an empty id, nothing asked for. Any engine
 /// reports its own, whatever users it has.
 pub(super) const SNMP_V3: &[u8] = der!(
     SEQUENCE,
@@ -94,8 +94,8 @@ pub(super) const CLDAP: &[u8] = der!(
 /// A realm that cannot be (RFC 2606 section 2).
 const REALM: &[u8] = der!(GENERAL_STRING, b"SONDE.INVALID");
 
-/// Kerberos: an AS-REQ (RFC 4120 section 5.4.1) of nobody, for a realm that is not there: the answer is a KRB-ERROR, which
-/// names the realm that is.
+/// Kerberos: an AS-REQ (RFC 4120 section 5.4.1) of nobody, for a realm that is not there: the answer is a short
+/// KRB-ERROR.
 pub(super) const KERBEROS: &[u8] = der!(
     application(10),
     der!(

@@ -12,7 +12,7 @@ const EXTENSIONS: &[u8] = datagram!(
     counted!(2; counted!(2; &[4, 3, 8, 4, 4, 1, 2, 1])),
 );
 
-/// A ClientHello of DTLS 1.2 (RFC 6347 section 4.3.2) without a cookie.
+/// A `ClientHello` of DTLS 1.2 (RFC 6347 section 4.3.2) without a cookie.
 const HELLO: &[u8] = datagram!(
     &[0xfe, 0xfd],                       // DTLS 1.2
     b"sonde asks who answers here. ok?", // random
@@ -51,16 +51,23 @@ pub(super) const DTLS: &[u8] = {
     )
 };
 
-/// A QUIC packet as all versions have it (RFC 8999 section 5.1), of a version reserved to be unknown (RFC 9000 section 15).
-const UNKNOWN_VERSION: &[u8] = datagram!(
-    &[0xc0], // a long header
+/// The head of a long header as all versions of QUIC have it (RFC 8999 section 5.1), for a version that is reserved to be
+/// unknown (RFC 9000 section 15); the rest is version 1's Initial (section 17.2.2), which middleboxes know.
+const INITIAL: &[u8] = datagram!(
+    &[0xc0], // a long header, Initial, a packet number of one byte
     &[0x1a, 0x2a, 0x3a, 0x4a],
     counted!(1; b"sondeask"), // destination's connection id
     counted!(1; b"sondehas"), // ours
+    &[0],                     // no token
 );
 
 /// What a server demands of the first datagram (RFC 9000 section 14.1).
 const QUIC_MINIMUM: usize = 1200;
 
 /// QUIC: whoever speaks it lists the versions it has (RFC 9000 section 6.1), which is far shorter than what asked.
-pub(super) const QUIC: &[u8] = datagram!(UNKNOWN_VERSION, &[0; QUIC_MINIMUM - UNKNOWN_VERSION.len()]);
+pub(super) const QUIC: &[u8] = {
+    const CONTENT: usize = QUIC_MINIMUM - INITIAL.len() - 2;
+    // A number of two bytes says so in its first bits (RFC 9000 section 16).
+    const LENGTH: [u8; 2] = big_endian(0x4000 | CONTENT);
+    datagram!(INITIAL, &LENGTH, &[0; CONTENT])
+};

@@ -1,8 +1,8 @@
 //! What the UDP scan says to a port: a service is silent unless it is spoken to in its own protocol.
 //!
-//! Written from the RFCs and specifications named beside each. All ask for little: no request here is known to draw
-//! an answer of many datagrams, nothing is changed, nobody logs in, and no request is passed on to others. Numbers that should be random are fixed,
-//! so that a recording replays.
+//! Written from the RFCs and specifications named beside each. Where a protocol gives the choice, the question with the
+//! shortest answer is asked. Nothing is changed, and no request is passed on to others. Numbers that should be random are
+//! fixed, so that a recording replays.
 
 mod devices;
 mod directory;
@@ -13,8 +13,8 @@ mod rpc;
 mod texts;
 mod tunnels;
 
-/// The datagrams for the UDP port `port`, to be sent at once and from one source port: whatever comes back shows that it is open.
-/// For a port of no known service, one without content.
+/// The datagrams for the UDP port `port`, to be sent at once and from one source port: whatever comes back shows that it is
+/// open. For a port of no known service, one without content.
 ///
 /// TFTP answers from a port of its own choice (RFC 1350 section 4), not from the one asked.
 pub fn payloads(port: u16) -> &'static [&'static [u8]] {

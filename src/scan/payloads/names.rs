@@ -40,7 +40,7 @@ pub(super) const LLMNR: &[u8] = datagram!(
     IN,
 );
 
-/// NetBIOS names: the node's own table (RFC 1002 section 4.2.17), asked of the wildcard name.
+/// Names of `NetBIOS`: the node's own table (RFC 1002 section 4.2.17), asked of the wildcard name.
 pub(super) const NBSTAT: &[u8] = datagram!(
     ONE_QUESTION,
     &[32],       // the encoded name's length

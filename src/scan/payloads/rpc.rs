@@ -9,7 +9,7 @@ const CALL: &[u8] = datagram!(
     &[0, 0, 0, 2], // RPC's version
 );
 
-/// What follows the program: procedure 0, and no credentials twice (AUTH_NONE, of no length).
+/// What follows the program: procedure 0, and no credentials twice (`AUTH_NONE`, of no length).
 const NULL: &[u8] = &[0; 4 + 8 + 8];
 
 /// rpcbind: program 100000 (RFC 1833 section 2.2), by the version all of them have.

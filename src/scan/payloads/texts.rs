@@ -2,14 +2,15 @@
 
 use super::pieces::datagram;
 
-/// TFTP: a read of a file that will not exist (RFC 1350 section 5). The error comes from another port than was asked (section 4).
+/// TFTP: a read of a file that will not exist (RFC 1350 section 5). The error comes from another port than was asked
+/// (section 4).
 pub(super) const TFTP: &[u8] = datagram!(
     &[0, 1], // RRQ
     b"sonde-asks-for-no-file\0",
     b"octet\0",
 );
 
-/// SSDP: a search for root devices (UPnP Device Architecture 1.1 section 1.3.2), of which a machine has few, to be
+/// SSDP: a search for root devices (`UPnP` Device Architecture 1.1 section 1.3.2), of which a machine has few, to be
 /// answered within a second.
 pub(super) const SSDP: &[u8] = b"M-SEARCH * HTTP/1.1\r\n\
     HOST: 239.255.255.250:1900\r\n\
@@ -18,8 +19,8 @@ pub(super) const SSDP: &[u8] = b"M-SEARCH * HTTP/1.1\r\n\
     ST: upnp:rootdevice\r\n\
     \r\n";
 
-/// SIP: OPTIONS (RFC 3261 section 11). Zero hops keep a proxy from passing it on (section 16.3), `rport` has the answer sent to
-/// where this came from (RFC 3581).
+/// SIP: OPTIONS (RFC 3261 section 11). Zero hops keep a proxy from passing it on (section 16.3), `rport` has the answer sent
+/// to where this came from (RFC 3581).
 pub(super) const SIP: &[u8] = b"OPTIONS sip:sonde.invalid SIP/2.0\r\n\
     Via: SIP/2.0/UDP sonde.invalid;branch=z9hG4bKsonde;rport\r\n\
     Max-Forwards: 0\r\n\
@@ -45,8 +46,8 @@ pub(super) const WS_DISCOVERY: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\
     <s:Body><d:Probe/></s:Body>\
     </s:Envelope>";
 
-/// BitTorrent's hash table: a ping (BEP 5), of a node that is not to be remembered (BEP 43).
-pub(super) const DHT: &[u8] = b"d1:ad2:id20:sonde asks who is it?e1:q4:ping2:roi1e1:t2:so1:y1:qe";
+/// The hash table of `BitTorrent`: a ping (BEP 5), of a node that is not to be remembered (BEP 43).
+pub(super) const DHT: &[u8] = b"d1:ad2:id20:sonde asks who is ite1:q4:ping2:roi1e1:t2:so1:y1:qe";
 
 /// memcached: `version`, in UDP's frame (memcached's doc/protocol.txt, "UDP protocol").
 pub(super) const MEMCACHED: &[u8] = datagram!(
@@ -57,7 +58,7 @@ pub(super) const MEMCACHED: &[u8] = datagram!(
     b"version\r\n",
 );
 
-/// Servers of Valve's games: A2S_INFO (Valve's "Server queries"). Today's answer is a short challenge.
+/// Servers of Valve's games: `A2S_INFO` (Valve's "Server queries"). Today's answer is a short challenge.
 pub(super) const A2S_INFO: &[u8] = datagram!(
     &[0xff; 4], // in one packet
     b"TSource Engine Query\0",

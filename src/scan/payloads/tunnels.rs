@@ -1,4 +1,4 @@
-//! Tunnels and who guards them: IKE, L2TP, OpenVPN, RADIUS.
+//! Tunnels and who guards them: IKE, L2TP, `OpenVPN`, RADIUS.
 
 use super::pieces::{big_endian, datagram};
 
@@ -27,7 +27,8 @@ macro_rules! payload {
     }};
 }
 
-/// A transform of IKEv1's phase 1 (RFC 2409 appendix A): a cipher with its attributes, hash, pre-shared key, group, 8 hours.
+/// A transform of IKE's phase 1, version 1 (RFC 2409 appendix A): a cipher with its attributes, hash, pre-shared key, group,
+/// 8 hours.
 macro_rules! phase_one {
     ($next:expr, $number:expr, $cipher:expr, $hash:expr, $group:expr) => {
         payload!(
@@ -43,12 +44,12 @@ macro_rules! phase_one {
     };
 }
 
-/// Attributes of IKEv1: the cipher, and for AES the bits of its key (RFC 3602 section 5.3).
+/// Attributes of IKE, version 1: the cipher, and for AES the bits of its key (RFC 3602 section 5.3).
 const AES_256: &[u8] = &[0x80, 1, 0, 7, 0x80, 14, 1, 0];
 const AES_128: &[u8] = &[0x80, 1, 0, 7, 0x80, 14, 0, 128];
 const TRIPLE_DES: &[u8] = &[0x80, 1, 0, 5];
 
-/// IKEv1: the first message of main mode (RFC 2409 section 5.4). What suits nobody is refused by a notification.
+/// IKE, version 1: the first message of main mode (RFC 2409 section 5.4). What suits nobody is refused by a notification.
 pub(super) const IKE_V1: &[u8] = isakmp!(
     1,    // an SA comes first
     0x10, // version 1.0
@@ -69,15 +70,15 @@ pub(super) const IKE_V1: &[u8] = isakmp!(
     ),
 );
 
-/// A transform of IKEv2 (RFC 7296 section 3.3.2): its type, its id, attributes.
+/// A transform of IKE, version 2 (RFC 7296 section 3.3.2): its type, its id, attributes.
 macro_rules! transform {
     ($next:expr, $kind:expr, $id:expr, $attributes:expr) => {
         payload!($next; &[$kind, 0, 0, $id], $attributes)
     };
 }
 
-/// IKEv2: IKE_SA_INIT (RFC 7296 section 1.2) with a key for Curve25519 (RFC 8031), the shortest there is. Who wants another
-/// group says which.
+/// IKE, version 2: `IKE_SA_INIT` (RFC 7296 section 1.2) with a key for Curve25519 (RFC 8031), the shortest there is. Who
+/// wants another group says which.
 pub(super) const IKE_V2: &[u8] = isakmp!(
     33,   // an SA comes first
     0x20, // version 2.0
@@ -135,8 +136,8 @@ pub(super) const L2TP: &[u8] = {
     datagram!(&[0xc8, 0x02], &LENGTH, SCCRQ)
 };
 
-/// OpenVPN: the client's hard reset, by key method 2 (draft "OpenVPN Wire Protocol", section "Control channel"). Servers with
-/// `tls-auth` or `tls-crypt` are silent to strangers.
+/// `OpenVPN`: the client's hard reset, by key method 2 (the draft on its wire protocol, section on the control channel).
+/// Servers with `tls-auth` or `tls-crypt` are silent to strangers.
 pub(super) const OPENVPN: &[u8] = datagram!(
     &[7 << 3],     // P_CONTROL_HARD_RESET_CLIENT_V2, key 0
     b"sondeask",   // our session's id
@@ -144,8 +145,8 @@ pub(super) const OPENVPN: &[u8] = datagram!(
     &[0, 0, 0, 0], // message packet id
 );
 
-/// RADIUS: the smallest Access-Request (RFC 2865 section 4.1), of a user who cannot be. A Status-Server (RFC 5997) would do less, but
-/// must be signed with a secret that we do not have. Servers answer clients they know.
+/// RADIUS: the smallest Access-Request (RFC 2865 section 4.1), of a user who cannot be. A Status-Server (RFC 5997) would do
+/// less, but must be signed with a secret that we do not have. Servers answer clients they know.
 pub(super) const RADIUS: &[u8] = {
     const ATTRIBUTES: &[u8] = datagram!(
         &[1, 2 + 13],
