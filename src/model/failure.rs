@@ -61,6 +61,24 @@ impl Spent {
 }
 
 impl NetErrorKind {
+    /// One of each name.
+    pub const ALL: [NetErrorKind; 14] = [
+        NetErrorKind::Refused,
+        NetErrorKind::Reset,
+        NetErrorKind::Closed,
+        NetErrorKind::Timeout,
+        NetErrorKind::Unreachable,
+        NetErrorKind::Resolve,
+        NetErrorKind::Tls,
+        NetErrorKind::Protocol,
+        NetErrorKind::Denied,
+        NetErrorKind::Budget(Spent::Bytes),
+        NetErrorKind::TooLarge,
+        NetErrorKind::Privilege,
+        NetErrorKind::Local,
+        NetErrorKind::Replay,
+    ];
+
     /// The name scripts and reports use.
     pub fn name(self) -> &'static str {
         match self {
@@ -81,25 +99,9 @@ impl NetErrorKind {
         }
     }
 
-    /// The kind of that name, for those the door itself gives.
+    /// The kind of that name, for those the door itself gives: a budget is kept above it.
     pub fn by_name(name: &str) -> Option<NetErrorKind> {
-        use NetErrorKind as K;
-        let all = [
-            K::Refused,
-            K::Reset,
-            K::Closed,
-            K::Timeout,
-            K::Unreachable,
-            K::Resolve,
-            K::Tls,
-            K::Protocol,
-            K::Denied,
-            K::TooLarge,
-            K::Privilege,
-            K::Local,
-            K::Replay,
-        ];
-        all.into_iter().find(|kind| kind.name() == name)
+        NetErrorKind::ALL.into_iter().find(|kind| kind.name() == name && !matches!(kind, NetErrorKind::Budget(_)))
     }
 
     /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
