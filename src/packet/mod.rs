@@ -10,6 +10,7 @@
 
 pub mod answer;
 mod build;
+pub mod chain;
 pub mod checksum;
 pub mod flow;
 mod group;
