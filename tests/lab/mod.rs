@@ -5,7 +5,8 @@
 //! side by side. Where namespaces cannot be made, the test says so by name, and with `CI` set it fails.
 //!
 //! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
-//! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one.
+//! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one,
+//! [`ways`] of hosts that cannot be reached.
 
 mod itself;
 mod packet_socket;
@@ -15,3 +16,4 @@ mod scripts;
 mod serve;
 mod space;
 mod topology;
+mod ways;
