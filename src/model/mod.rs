@@ -8,6 +8,7 @@ pub mod failure;
 pub mod host;
 pub mod interface;
 pub mod limits;
+pub mod mixed;
 pub mod nearest;
 pub mod outcome;
 pub mod port;
