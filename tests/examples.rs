@@ -27,7 +27,7 @@ use sonde::script::instance::Shared;
 use sonde::script::registry::Registry;
 use sonde::script::rules::RuleIndex;
 use sonde::script::scheduler::Setup;
-use sonde::script::{Arguments, Scheduler, Script, engine};
+use sonde::script::{Arguments, Scheduler, Script, engine, wait};
 
 use crate::loopback::{self, Ports};
 
@@ -82,6 +82,52 @@ fn an_example_that_does_not_hold_is_noticed() {
 fn a_script_may_hold_megabytes_of_chunks() {
     let code = "let list = []; for n in 0..60 { list.push(blob(65536, 0)); } assert_eq(list.len(), 60);";
     assert_eq!(run(&Rc::new(engine()), code), Ok(()));
+}
+
+/// Two natives that panic: in the call, and in what the call waits for.
+fn engine_that_panics() -> Engine {
+    let mut engine = engine();
+    // A panic as any other, but silent.
+    engine.register_fn("panics", || -> () { std::panic::resume_unwind(Box::new("boom")) });
+    engine.register_fn("panics_later", || {
+        wait(async { std::panic::resume_unwind(Box::new("boom")) }).map(|()| "it came back")
+    });
+    engine
+}
+
+#[test]
+fn a_native_that_panics_ends_its_worker_and_nothing_else() {
+    let engine = Rc::new(engine_that_panics());
+    let code = r#"
+        let m = locks::mutex("m");
+        for panics in [|| { locks::lock(m); panics() }, || { locks::lock(m); panics_later() }] {
+            let other = worker::start(|| { worker::pause(); 7 });
+            let w = worker::start(panics);
+            let caught = ();
+            try { worker::join(w) } catch (error) { caught = error }
+            assert_eq(worker::status(w), "failed");
+            assert(caught != ());
+            assert_eq(worker::error(w), caught);
+            assert_eq(worker::join(other), 7);
+            assert(locks::try_lock(m));
+            locks::done(m);
+        }
+    "#;
+    assert_eq!(run(&engine, code), Ok(()));
+    let code = r#"
+        let message = "";
+        try { worker::join(worker::start(|| panics())) } catch (error) { message = error.message }
+        assert_eq(message, "a native function panicked: boom; please report it");
+    "#;
+    assert_eq!(run(&engine, code), Ok(()));
+}
+
+#[test]
+fn a_native_that_panics_ends_its_script() {
+    let engine = Rc::new(engine_that_panics());
+    let code = "try { worker::start(|| worker::sleep(3600)); panics() } catch { }";
+    let said = "a native function panicked: boom; please report it\n";
+    assert_eq!(run(&engine, code), Err(said.to_owned()), "no script catches it");
 }
 
 #[test]

@@ -243,21 +243,9 @@ impl Drop for Folder {
 #[test]
 fn every_kind_of_error_is_in_the_guide() {
     use sonde::bindings::fault;
-    use sonde::model::NetErrorKind as K;
-    let of_net = [
-        K::Refused,
-        K::Reset,
-        K::Closed,
-        K::Timeout,
-        K::Unreachable,
-        K::Resolve,
-        K::Tls,
-        K::Protocol,
-        K::Denied,
-        K::Budget(sonde::model::Spent::Bytes),
-        K::Local,
-    ];
-    let all = of_net.into_iter().map(K::name).chain([fault::PROTOCOL, fault::ARGUMENT, fault::LIMIT]);
+    use sonde::model::NetErrorKind;
+    let of_net = NetErrorKind::ALL.map(NetErrorKind::name);
+    let all = of_net.into_iter().chain([fault::PROTOCOL, fault::ARGUMENT, fault::LIMIT]);
     let missing: Vec<&str> = all.filter(|kind| !GUIDE.contains(&format!("| `{kind}` |"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,16 +1,12 @@
 //! Packets to those who want them: the dispatcher alone, and the capture of this machine inside a namespace of its own.
 
-use std::fs::File;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 use sonde::capture::{Captured, Direction, Dispatcher, Filter, Frame, Interest, Subscription};
 use sonde::model::{Interface, LinkKind, LinkType, NetError, Timestamp};
@@ -21,6 +17,7 @@ use sonde::packet::FlowKey;
 use sonde::runtime::{Random, Runtime, memory};
 
 use super::figures::{Series, Unit};
+use super::namespaces::{Namespaces, ip};
 use super::table::{Goal, Table};
 use super::{Bench, Failure, script};
 
@@ -40,8 +37,8 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
     }
     drop(packets);
     open(bench, table)?;
-    match Namespace::enter() {
-        Ok(_namespace) => rates(bench, table),
+    match enter() {
+        Ok(_namespaces) => rates(bench, table),
         Err(failure) => {
             eprintln!("no network namespace, its rows are left out: {failure}");
             Ok(())
@@ -313,36 +310,12 @@ fn send(count: usize, rate: Option<u64>, stop: Arc<AtomicBool>) -> JoinHandle<Re
 }
 
 /// A network namespace with the veth pair `c0` and `c1`; this thread is in it, and those it starts.
-struct Namespace {
-    name: String,
-    home: File,
-}
-
-impl Namespace {
-    fn enter() -> Result<Namespace, Failure> {
-        let home = File::open("/proc/thread-self/ns/net")?;
-        let namespace = Namespace { name: format!("sonde-bench-{}", std::process::id()), home };
-        ip(&format!("netns add {}", namespace.name))?;
-        let inside = File::open(format!("/run/netns/{}", namespace.name))?;
-        move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network))?;
-        std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")?;
-        for words in ["link set lo up", "link add c0 type veth peer name c1", "link set c0 up", "link set c1 up"] {
-            ip(words)?;
-        }
-        Ok(namespace)
+fn enter() -> Result<Namespaces<1>, Failure> {
+    let namespaces = Namespaces::new(["capture"])?;
+    namespaces.enter()?;
+    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")?;
+    for words in ["link set lo up", "link add c0 type veth peer name c1", "link set c0 up", "link set c1 up"] {
+        ip(words)?;
     }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network));
-        if let Err(error) = ip(&format!("netns del {}", self.name)) {
-            eprintln!("bench: {} is left behind: {error}", self.name);
-        }
-    }
-}
-
-fn ip(words: &str) -> Result<(), Failure> {
-    let done = Command::new("ip").args(words.split(' ')).output()?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
+    Ok(namespaces)
 }

@@ -12,6 +12,7 @@ mod handshakes;
 mod instances;
 mod lab;
 mod micro;
+mod namespaces;
 mod nginx;
 mod overhead;
 mod ports;

@@ -1,13 +1,10 @@
 //! SYNs through the whole way out, over a veth to a peer in a namespace of its own, which answers each with a reset.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::Instant;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use sonde::net::Origin;
 use sonde::net::live::{LivePackets, Privileges};
 use sonde::net::packets::{Outgoing, Packets};
@@ -15,6 +12,7 @@ use sonde::packet::{Ipv4, Layer, Packet, Tcp};
 use sonde::runtime::{Random, Runtime};
 
 use super::figures::{Series, Unit};
+use super::namespaces::{Namespaces, ip};
 use super::table::{Goal, Table};
 use super::{Bench, Failure};
 
@@ -26,7 +24,7 @@ const PEER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 pub fn measure(_bench: &Bench, table: &mut Table) -> Result<(), Failure> {
-    let _wire = match Wire::enter() {
+    let _wire = match enter() {
         Ok(wire) => wire,
         Err(failure) => {
             eprintln!("no network namespaces, the rows of packets sent are left out: {failure}");
@@ -73,32 +71,20 @@ fn syn(number: u16) -> Outgoing {
 }
 
 /// Two namespaces and the wire between them; this thread is in the first.
-struct Wire {
-    names: [String; 2],
-    home: File,
-}
-
-impl Wire {
-    fn enter() -> Result<Wire, Failure> {
-        let home = File::open("/proc/thread-self/ns/net")?;
-        let names = ["own", "peer"].map(|end| format!("sonde-bench-{end}-{}", std::process::id()));
-        let wire = Wire { names, home };
-        let [own, peer] = &wire.names;
-        for words in [
-            format!("netns add {own}"),
-            format!("netns add {peer}"),
-            format!("link add w0 netns {own} type veth peer name w1 netns {peer}"),
-            format!("-n {own} addr add {OWN}/24 dev w0"),
-            format!("-n {peer} addr add {PEER}/24 dev w1"),
-            format!("-n {own} link set w0 up"),
-            format!("-n {peer} link set w1 up"),
-        ] {
-            ip(&words)?;
-        }
-        let inside = File::open(format!("/run/netns/{own}"))?;
-        move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network))?;
-        Ok(wire)
+fn enter() -> Result<Namespaces<2>, Failure> {
+    let namespaces = Namespaces::new(["own", "peer"])?;
+    let [own, peer] = &namespaces.names;
+    for words in [
+        format!("link add w0 netns {own} type veth peer name w1 netns {peer}"),
+        format!("-n {own} addr add {OWN}/24 dev w0"),
+        format!("-n {peer} addr add {PEER}/24 dev w1"),
+        format!("-n {own} link set w0 up"),
+        format!("-n {peer} link set w1 up"),
+    ] {
+        ip(&words)?;
     }
+    namespaces.enter()?;
+    Ok(namespaces)
 }
 
 /// Packets that came back so far.
@@ -107,20 +93,4 @@ fn received() -> Result<u64, Failure> {
     let line = table.lines().find_map(|line| line.trim().strip_prefix("w0:"));
     let count = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|count| count.parse().ok());
     count.ok_or_else(|| "w0 is not in the kernel's table".into())
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        let _ = move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network));
-        for name in &self.names {
-            if let Err(error) = ip(&format!("netns del {name}")) {
-                eprintln!("bench: {name} is left behind: {error}");
-            }
-        }
-    }
-}
-
-fn ip(words: &str) -> Result<(), Failure> {
-    let done = Command::new("ip").args(words.split(' ')).output()?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
 }

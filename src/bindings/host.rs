@@ -7,7 +7,7 @@ use rhai::plugin::{export_module, exported_module};
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
-use super::reach::flag;
+use super::options::flag;
 use crate::model::nearest::suggestion;
 use crate::model::{Host, PortState, Reason};
 use crate::net::warm::WarmStreams;

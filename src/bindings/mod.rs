@@ -12,6 +12,7 @@ pub mod launch;
 pub mod located;
 pub mod locks;
 pub mod net;
+pub mod options;
 pub mod output;
 pub mod packet;
 pub mod pcap;

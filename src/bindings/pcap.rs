@@ -10,8 +10,9 @@ use rhai::{Array, Blob, Engine, INT, ImmutableString, Map};
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::located;
 use super::net::{Handle, Owned};
+use super::options::{check_options, flag, number, text};
 use super::packet::PacketValue;
-use super::reach::{Reach, Seconds, check_options, flag, seconds, wait_net};
+use super::reach::{Reach, Seconds, seconds, wait_net};
 use crate::capture::{Captured, Counters, DEFAULT_QUEUE, Directions, Interest, WHOLE_PACKET};
 use crate::model::{NetError, NetErrorKind};
 use crate::net::broker::{self, Broker};
@@ -86,18 +87,6 @@ enum Place {
     Everywhere,
 }
 
-fn text(op: &str, options: &Map, name: &str) -> Fallible<Option<ImmutableString>> {
-    let value = options.get(name).cloned().map(Dynamic::into_immutable_string).transpose();
-    value.map_err(|found| script_error(ARGUMENT, op, format!("{name} is text, not {found}")))
-}
-
-fn number(op: &str, options: &Map, name: &str, most: INT) -> Fallible<Option<INT>> {
-    let Some(value) = options.get(name) else { return Ok(None) };
-    let number = value.as_int().ok().filter(|number| (1..=most).contains(number));
-    let wrong = || script_error(ARGUMENT, op, format!("{name} is a number from 1 to {most}, not {value}"));
-    number.map(Some).ok_or_else(wrong)
-}
-
 /// What the options of `pcap::open` ask for; the interface is still a name.
 fn interest(op: &str, options: &Map, broker: &Broker) -> Fallible<(Place, Interest)> {
     check_options(op, options, &OPTIONS)?;
@@ -122,8 +111,9 @@ fn interest(op: &str, options: &Map, broker: &Broker) -> Fallible<(Place, Intere
     let interest = Interest {
         filter: text(op, options, "filter")?.map(parse).transpose()?,
         directions,
-        snaplen: number(op, options, "snaplen", INT::from(WHOLE_PACKET))?.map_or(WHOLE_PACKET, |bytes| bytes as u32),
-        queue: number(op, options, "queue", MOST_PACKETS)?.map_or(DEFAULT_QUEUE, |packets| packets as usize),
+        snaplen: number(op, options, "snaplen", 1..=INT::from(WHOLE_PACKET))?
+            .map_or(WHOLE_PACKET, |bytes| bytes as u32),
+        queue: number(op, options, "queue", 1..=MOST_PACKETS)?.map_or(DEFAULT_QUEUE, |packets| packets as usize),
         promiscuous: flag(op, options, "promiscuous", false)?,
         ..Interest::default()
     };
@@ -134,11 +124,7 @@ async fn index_of(reach: &Reach, place: Place) -> Result<Option<u32>, NetError> 
     let none = |why: &str| NetError::new(NetErrorKind::Local, "capture", "this machine").because(why);
     match place {
         Place::Everywhere => Ok(None),
-        Place::Named(name) => {
-            let interfaces = reach.broker.interfaces(&reach.warrant).await?;
-            let found = interfaces.iter().find(|one| *one.name == *name);
-            found.map(|one| Some(one.index)).ok_or_else(|| none(&format!("there is no interface {name}")))
-        }
+        Place::Named(name) => reach.interface("capture", &name).await.map(Some),
         Place::ToHost => {
             let host = reach.host.as_ref().ok_or_else(|| none("without a host, name an `interface` (or \"any\")"))?;
             let (addr, scope) = (host.borrow().target.addr, host.borrow().target.scope);

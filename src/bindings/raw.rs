@@ -9,8 +9,9 @@ use rhai::{Array, Engine, INT, ImmutableString, Map};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::located;
+use super::options::{check_options, number, text};
 use super::packet::PacketValue;
-use super::reach::{Reach, check_options, seconds, wait_net};
+use super::reach::{Reach, seconds, wait_net};
 use crate::capture::{Captured, Directions, Filter, Interest};
 use crate::model::{NetError, NetErrorKind, Protocol, Timestamp};
 use crate::net::broker::Capture;
@@ -80,13 +81,12 @@ async fn reserve(reach: &Reach, protocol: Protocol) -> Result<u16, NetError> {
     Ok(reach.ports.keep(protocol, port))
 }
 
-/// The number of the interface called so.
+/// The number of the interface called so; none when none is named.
 async fn index_of(reach: &Reach, name: Option<ImmutableString>) -> Result<Option<u32>, NetError> {
-    let Some(name) = name else { return Ok(None) };
-    let all = reach.broker.interfaces(&reach.warrant).await?;
-    let found = all.iter().find(|one| *one.name == *name).map(|one| one.index);
-    let missing = || NetError::new(NetErrorKind::Local, "send", &name).because("there is no such interface");
-    found.map(Some).ok_or_else(missing)
+    match name {
+        Some(name) => reach.interface("send", &name).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A packet as the door takes it: a frame where it begins with Ethernet, an IP packet otherwise.
@@ -102,11 +102,6 @@ fn outgoing(packet: &Packet, interface: Option<u32>) -> Result<Outgoing, NetErro
     }
 }
 
-fn name_of(op: &str, options: &Map) -> Fallible<Option<ImmutableString>> {
-    let name = options.get("interface").cloned().map(Dynamic::into_immutable_string).transpose();
-    name.map_err(|found| script_error(ARGUMENT, op, format!("interface is text, not {found}")))
-}
-
 /// Sends `packets`; when each was sent. One that could not be sent is the error of the call.
 fn send_them(
     call: &NativeCallContext<'_>,
@@ -115,7 +110,7 @@ fn send_them(
     options: &Map,
 ) -> Fallible<Vec<f64>> {
     check_options(op, options, &["interface"])?;
-    let (reach, name) = (Reach::of(call)?, name_of(op, options)?);
+    let (reach, name) = (Reach::of(call)?, text(op, options, "interface")?);
     wait_net(async move {
         let interface = index_of(&reach, name).await?;
         let out = packets.iter().map(|packet| outgoing(packet.packet(), interface)).collect::<Result<Vec<_>, _>>()?;
@@ -150,19 +145,11 @@ impl Probe {
         const OP: &str = "raw::probe";
         check_options(OP, options, &["timeout", "retries", "interface", "filter"])?;
         let timeout = options.get("timeout").map_or(Ok(TIMEOUT), |value| seconds(OP, value))?;
-        let retries = match options.get("retries") {
-            None => RETRIES,
-            Some(value) => {
-                let number = value.as_int().ok().filter(|number| (0..=MOST_RETRIES).contains(number));
-                let wrong = || format!("retries is a number from 0 to {MOST_RETRIES}, not {value}");
-                number.ok_or_else(|| script_error(ARGUMENT, OP, wrong()))? as u32
-            }
-        };
-        let filter = options.get("filter").cloned().map(Dynamic::into_immutable_string).transpose();
-        let filter = filter.map_err(|found| script_error(ARGUMENT, OP, format!("filter is text, not {found}")))?;
+        let retries = number(OP, options, "retries", 0..=MOST_RETRIES)?.map_or(RETRIES, |retries| retries as u32);
+        let filter = text(OP, options, "filter")?;
         let filter = filter.map(|text| reach.broker.filter(&text)).transpose();
         let filter = filter.map_err(|error| script_error(ARGUMENT, OP, error))?;
-        Ok(Probe { packet, timeout, tries: retries + 1, interface: name_of(OP, options)?, filter })
+        Ok(Probe { packet, timeout, tries: retries + 1, interface: text(OP, options, "interface")?, filter })
     }
 
     /// What an answer looks like. The capture is open before the first packet leaves, so no answer is too fast.

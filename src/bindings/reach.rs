@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use rhai::{Dynamic, Map, NativeCallContext};
+use rhai::{Dynamic, NativeCallContext};
 
 use super::data::view;
 use super::fault::{ARGUMENT, Fallible, net_error, script_error};
@@ -13,7 +13,6 @@ use super::host::{HostValue, PortValue};
 use super::http::{Cache, Client, Dialler, Pool};
 use super::net::{Handle, Owned};
 use super::targets::Additions;
-use crate::model::nearest::suggestion;
 use crate::model::{NetError, NetErrorKind, Spent};
 use crate::net::broker::{Broker, Warrant};
 use crate::net::{ConnectOptions, Family, Stream};
@@ -75,6 +74,13 @@ impl Reach {
             }
             (connected, _) => connected,
         }
+    }
+
+    /// The number of the interface called so, for the operation `op`.
+    pub async fn interface(&self, op: &'static str, name: &str) -> Result<u32, NetError> {
+        let all = self.broker.interfaces(&self.warrant).await?;
+        let found = all.iter().find(|one| &*one.name == name).map(|one| one.index);
+        found.ok_or_else(|| NetError::new(NetErrorKind::Local, op, name).because("there is no such interface"))
     }
 
     /// Makes a socket, listener or coroutine one of the instance's own: it closes with it, whoever else still holds it.
@@ -183,24 +189,4 @@ pub fn seconds(op: &str, value: &Dynamic) -> Fallible<Duration> {
 /// Suspends the script until `future` is done; its network errors become exceptions.
 pub fn wait_net<T: 'static>(future: impl Future<Output = Result<T, NetError>> + 'static) -> Fallible<T> {
     crate::script::wait(future)?.map_err(|error| net_error(&error))
-}
-
-/// Refuses options that do not exist: a misspelt one must not silently do nothing.
-pub fn check_options(op: &str, options: &Map, known: &[&str]) -> Fallible<()> {
-    match options.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(unknown) => {
-            let hint = suggestion(unknown, known.iter().copied());
-            Err(script_error(ARGUMENT, op, format!("unknown option \"{unknown}\"{hint}")))
-        }
-    }
-}
-
-/// An option that is true or false.
-pub fn flag(op: &str, options: &Map, name: &str, default: bool) -> Fallible<bool> {
-    match options.get(name).map(Dynamic::as_bool) {
-        None => Ok(default),
-        Some(Ok(value)) => Ok(value),
-        Some(Err(found)) => Err(script_error(ARGUMENT, op, format!("{name} is true or false, not {found}"))),
-    }
 }

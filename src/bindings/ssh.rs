@@ -4,7 +4,8 @@ use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Engine, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, LIMIT, net_error, script_error, script_error_with};
-use super::reach::{AnyHost, AnyPort, Peer, Reach, check_options, port_number, seconds, wait_net};
+use super::options::{check_options, text};
+use super::reach::{AnyHost, AnyPort, Peer, Reach, port_number, seconds, wait_net};
 use crate::bindings::located;
 use crate::model::NetError;
 use crate::net::ssh::exec::{self, ExecError, Finished, Login, Proof};
@@ -113,13 +114,11 @@ fn host_keys_of(call: &NativeCallContext<'_>, host: &Dynamic, port: &Dynamic, ty
 
 /// Text of an option, none where it is not given.
 fn option(op: &str, options: &Map, name: &str, limit: usize) -> Fallible<Option<String>> {
-    let Some(value) = options.get(name) else { return Ok(None) };
-    let text = value.clone().into_string();
-    let text = text.map_err(|found| script_error(ARGUMENT, op, format!("{name} is text, not {found}")))?;
+    let Some(text) = text(op, options, name)? else { return Ok(None) };
     if text.len() > limit {
         return Err(script_error(ARGUMENT, op, format!("{name} is longer than {limit} bytes")));
     }
-    Ok(Some(text))
+    Ok(Some(text.into_owned()))
 }
 
 fn login_from(op: &str, options: &Map) -> Fallible<Login> {

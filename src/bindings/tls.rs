@@ -4,8 +4,9 @@ use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, Blob, Engine, INT, Map, Module};
 
 use super::fault::{ARGUMENT, Fallible, PROTOCOL, script_error};
+use super::options::check_options;
 use super::output::Table;
-use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, port_number, seconds, wait_net};
+use super::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, port_number, seconds, wait_net};
 use crate::bindings::located;
 use crate::model::Capability;
 use crate::net::ConnectOptions;

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::LinkType;
+use crate::packet::chain::upper_layer;
+use crate::packet::number::ICMPV6;
 
 /// VLAN tags looked through. Two are usual (IEEE 802.1ad); more is somebody's joke.
 const MOST_TAGS: usize = 4;
-/// IPv6 extension headers looked through.
-const MOST_EXTENSIONS: usize = 8;
 
 /// Up to four addresses: the packet's own two, and those of the packet an ICMP error quotes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,7 +79,7 @@ impl Ends {
             }
             6 => {
                 self.add([v6_at(packet, 8)?, v6_at(packet, 24)?]);
-                let message = icmp6(packet)?;
+                let (_, message) = upper_layer(packet).filter(|(protocol, _)| *protocol == ICMPV6)?;
                 // Types below 128 are errors (RFC 4443 section 2.1).
                 self.add_quoted(message, |kind| kind < 128)
             }
@@ -96,22 +96,6 @@ impl Ends {
         }
         Some(())
     }
-}
-
-/// The `ICMPv6` message in an IPv6 packet, behind its extension headers.
-fn icmp6(packet: &[u8]) -> Option<&[u8]> {
-    let (mut next, mut at) = (*packet.get(6)?, 40);
-    for _ in 0..MOST_EXTENSIONS {
-        let (length, following) = match next {
-            58 => return packet.get(at..),
-            // Hop-by-hop, routing, destination options: length in units of 8 bytes beyond the first (RFC 8200).
-            0 | 43 | 60 => (8 + 8 * usize::from(*packet.get(at + 1)?), *packet.get(at)?),
-            44 if u16_at(packet, at + 2)? & 0xfff8 == 0 => (8, *packet.get(at)?),
-            _ => return None,
-        };
-        (next, at) = (following, at + length);
-    }
-    None
 }
 
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

@@ -9,22 +9,12 @@ use super::settings::{Destination, ReportSettings, RunSettings};
 use super::usage::{UsageError, quote};
 use super::{Command, Merge};
 
-/// Options `--merge` knows what to do with.
-const OF_MERGE: [&str; 13] = [
-    "--merge",
-    "--output-normal",
-    "--output-xml",
-    "--output-grepable",
-    "--output-json",
-    "--output-all",
-    "--json",
-    "--open",
-    "--reason",
-    "--verbose",
-    "--debug",
-    "--color",
-    "--allow-incomplete",
-];
+/// Options that say where reports go.
+pub(super) const DESTINATIONS: [&str; 6] =
+    ["--output-normal", "--output-xml", "--output-grepable", "--output-json", "--output-all", "--json"];
+
+/// Options `--merge` knows what to do with, beside [`DESTINATIONS`].
+const OF_MERGE: [&str; 7] = ["--merge", "--open", "--reason", "--verbose", "--debug", "--color", "--allow-incomplete"];
 
 /// The run itself. `report` is asked for the files it will write.
 pub(super) fn run(typed: &Typed, flags: &Flags, report: &ReportSettings) -> Result<RunSettings, UsageError> {
@@ -62,7 +52,7 @@ pub(super) fn resume(typed: &Typed, flags: &Flags) -> Result<Option<Command>, Us
 
 /// `--merge FILE...`
 pub(super) fn merge(typed: &Typed, flags: &Flags) -> Result<Merge, UsageError> {
-    let foreign = |text: &str| !OF_MERGE.contains(&text);
+    let foreign = |text: &str| !OF_MERGE.contains(&text) && !DESTINATIONS.contains(&text);
     if let Some(word) = typed.words.iter().find(|word| word.role == Role::Option && foreign(&word.text)) {
         return Err(UsageError::new(
             format!("{} and {} do not go together", typed.spelled("--merge"), word.typed),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::normalise::{self, Role, Word};
+use super::operation::DESTINATIONS;
 use super::resolve::file;
 use super::usage::{UsageError, quote};
 use super::{Command, read, resolve, values};
@@ -19,19 +20,8 @@ const GROUPS: [&[&str]; 7] = [
     &["--exclude", "--excludefile"],
 ];
 
-/// What belongs to the recorded run alone: where it wrote to.
-const LEFT_OUT: [&str; 10] = [
-    "--record",
-    "--replay",
-    "--replay-lenient",
-    "--replay-faults",
-    "--output-normal",
-    "--output-xml",
-    "--output-grepable",
-    "--output-json",
-    "--output-all",
-    "--json",
-];
+/// What belongs to the recorded run alone, beside [`DESTINATIONS`]: where it wrote to.
+const LEFT_OUT: [&str; 4] = ["--record", "--replay", "--replay-lenient", "--replay-faults"];
 
 /// A replay, before its file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +73,8 @@ impl Replay {
             if first.role == Role::Target || first.text == "--input-list" {
                 return !has_targets;
             }
-            !LEFT_OUT.contains(&first.text.as_str()) && !typed.iter().any(|other| replaces(other, &first.text))
+            let is_left_out = LEFT_OUT.iter().chain(&DESTINATIONS).any(|left_out| *left_out == first.text);
+            !is_left_out && !typed.iter().any(|other| replaces(other, &first.text))
         });
         let now = typed.iter().filter(|option| option.first().is_none_or(|word| !is_replay(word))).cloned();
         let words: Vec<Word> = kept.chain(now).flatten().collect();

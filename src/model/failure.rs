@@ -14,7 +14,7 @@ pub enum NetErrorKind {
     /// Nothing arrived in time.
     Timeout,
     /// No route, host or network unreachable, prohibited.
-    Unreachable,
+    Unreachable(Unreached),
     /// The name does not resolve.
     Resolve,
     /// The TLS handshake failed.
@@ -33,6 +33,15 @@ pub enum NetErrorKind {
     Local,
     /// What was done differs from the recording that is replayed.
     Replay,
+}
+
+/// What could not be reached. Scripts see no difference, port states have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unreached {
+    /// The host; also where it is not known whether it was more than the host.
+    Host,
+    /// The whole network it is in: this machine or a router has no way there.
+    Network,
 }
 
 /// Which budget is used up. The names are what scripts see in `error.budget`, and the class of the failure in reports.
@@ -61,6 +70,24 @@ impl Spent {
 }
 
 impl NetErrorKind {
+    /// One of each name.
+    pub const ALL: [NetErrorKind; 14] = [
+        NetErrorKind::Refused,
+        NetErrorKind::Reset,
+        NetErrorKind::Closed,
+        NetErrorKind::Timeout,
+        NetErrorKind::Unreachable(Unreached::Host),
+        NetErrorKind::Resolve,
+        NetErrorKind::Tls,
+        NetErrorKind::Protocol,
+        NetErrorKind::Denied,
+        NetErrorKind::Budget(Spent::Bytes),
+        NetErrorKind::TooLarge,
+        NetErrorKind::Privilege,
+        NetErrorKind::Local,
+        NetErrorKind::Replay,
+    ];
+
     /// The name scripts and reports use.
     pub fn name(self) -> &'static str {
         match self {
@@ -68,7 +95,7 @@ impl NetErrorKind {
             NetErrorKind::Reset => "reset",
             NetErrorKind::Closed => "closed",
             NetErrorKind::Timeout => "timeout",
-            NetErrorKind::Unreachable => "unreachable",
+            NetErrorKind::Unreachable(_) => "unreachable",
             NetErrorKind::Resolve => "resolve",
             NetErrorKind::Tls => "tls",
             NetErrorKind::Protocol => "protocol",
@@ -81,25 +108,10 @@ impl NetErrorKind {
         }
     }
 
-    /// The kind of that name, for those the door itself gives.
+    /// The kind of that name, for those the door itself gives: a budget is kept above it. What was unreachable is the host,
+    /// as the name says no more.
     pub fn by_name(name: &str) -> Option<NetErrorKind> {
-        use NetErrorKind as K;
-        let all = [
-            K::Refused,
-            K::Reset,
-            K::Closed,
-            K::Timeout,
-            K::Unreachable,
-            K::Resolve,
-            K::Tls,
-            K::Protocol,
-            K::Denied,
-            K::TooLarge,
-            K::Privilege,
-            K::Local,
-            K::Replay,
-        ];
-        all.into_iter().find(|kind| kind.name() == name)
+        NetErrorKind::ALL.into_iter().find(|kind| kind.name() == name && !matches!(kind, NetErrorKind::Budget(_)))
     }
 
     /// Whether this is something the peer did, and so an outcome, not a fault of script or machine.
@@ -147,7 +159,8 @@ impl NetError {
             K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => NetErrorKind::Reset,
             K::UnexpectedEof => NetErrorKind::Closed,
             K::TimedOut => NetErrorKind::Timeout,
-            K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => NetErrorKind::Unreachable,
+            K::HostUnreachable => NetErrorKind::Unreachable(Unreached::Host),
+            K::NetworkUnreachable | K::NetworkDown => NetErrorKind::Unreachable(Unreached::Network),
             _ => NetErrorKind::Local,
         };
         let error_text = if kind == NetErrorKind::Local { error.to_string() } else { String::new() };

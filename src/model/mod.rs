@@ -8,6 +8,7 @@ pub mod failure;
 pub mod host;
 pub mod interface;
 pub mod limits;
+pub mod mixed;
 pub mod nearest;
 pub mod outcome;
 pub mod port;
@@ -20,7 +21,7 @@ pub mod value;
 
 pub use capability::{Capabilities, Capability};
 pub use event::{Ending, Event, RunEnd, RunStart, ScanInfo};
-pub use failure::{NetError, NetErrorKind, Spent};
+pub use failure::{NetError, NetErrorKind, Spent, Unreached};
 pub use host::{Host, HostState, Target};
 pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, Route};
 pub use limits::Limits;

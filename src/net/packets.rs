@@ -6,6 +6,8 @@ use std::rc::Rc;
 use super::{NetFuture, Origin};
 use crate::capture::{Interest, Subscription};
 use crate::model::{Interface, NetError, PacketTotals, Protocol, Route, Timestamp};
+use crate::packet::chain::headers;
+use crate::packet::number::{FRAGMENT, ROUTING};
 
 /// One packet on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +106,7 @@ pub fn destination(packet: &[u8]) -> Option<IpAddr> {
 pub fn is_source_routed(packet: &[u8]) -> bool {
     match packet.first().map(|first| (first >> 4, usize::from(first & 15) * 4)) {
         Some((4, header)) => source_route_option(packet.get(20..header.min(packet.len())).unwrap_or_default()),
-        Some((6, _)) => routing_header(packet).unwrap_or(false),
+        Some((6, _)) => routing_header(packet),
         _ => false,
     }
 }
@@ -126,18 +128,9 @@ fn source_route_option(mut options: &[u8]) -> bool {
     false
 }
 
-fn routing_header(packet: &[u8]) -> Option<bool> {
-    let (mut next, mut at) = (*packet.get(6)?, 40);
-    while matches!(next, 0 | 43 | 44 | 60) {
-        if next == 43 {
-            return Some(true);
-        }
-        // A fragment header has a fixed length; the whole packet may stand behind it (RFC 6946).
-        let beyond = if next == 44 { 0 } else { usize::from(*packet.get(at + 1)?) };
-        next = *packet.get(at)?;
-        at += 8 + beyond * 8;
-    }
-    Some(false)
+/// A later fragment is read as a first one that names what follows: nothing is left to how the other side puts them together.
+fn routing_header(packet: &[u8]) -> bool {
+    headers(packet).any(|(number, bytes)| number == ROUTING || number == FRAGMENT && bytes.first() == Some(&ROUTING))
 }
 
 #[cfg(test)]
@@ -183,6 +176,8 @@ mod tests {
         v6[40] = 43;
         v6[41] = 200; // reserved here, no length
         assert!(is_source_routed(&v6), "behind a fragment header");
+        v6[43] = 8;
+        assert!(is_source_routed(&v6), "told by a later fragment");
         v6[40] = 6;
         assert!(!is_source_routed(&v6));
     }

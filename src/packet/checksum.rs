@@ -1,6 +1,7 @@
 //! The Internet checksum (RFC 1071), what it covers beside the packet (RFC 9293, RFC 8200), and `CRC32c` (RFC 9260).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use etherparse::checksum::Sum16BitWords;
 
@@ -47,6 +48,28 @@ pub(super) fn transport(pseudo: Option<Pseudo>, protocol: u8, head: &[u8], body:
             .add_4bytes([0, 0, 0, protocol]),
     };
     u16::from_be(sum.add_slice(head).add_slice(body).ones_complement())
+}
+
+/// Where ICMP and IGMP messages have their checksum.
+const MESSAGE_CHECKSUM: Range<usize> = 2..4;
+
+/// The checksum `message` has where it is not the one `sum` makes of it.
+pub(super) fn differing(message: &[u8], sum: impl Fn(&[u8]) -> u16) -> Option<u16> {
+    let told = u16::from_be_bytes(*message.get(MESSAGE_CHECKSUM)?.first_chunk()?);
+    let mut zeroed = message.to_vec();
+    zeroed.get_mut(MESSAGE_CHECKSUM).unwrap_or_default().fill(0);
+    Some(told).filter(|told| *told != sum(&zeroed))
+}
+
+/// The header of a message with its checksum: the one told, or what `sum` makes of the header, its checksum zero, and `body`.
+pub(super) fn sealed(header: Vec<u8>, body: &[u8], told: Option<u16>, sum: impl Fn(&[u8]) -> u16) -> Vec<u8> {
+    let header_len = header.len();
+    let mut out = header;
+    out.extend(body);
+    let checksum = told.unwrap_or_else(|| sum(&out));
+    out.get_mut(MESSAGE_CHECKSUM).unwrap_or_default().copy_from_slice(&checksum.to_be_bytes());
+    out.truncate(header_len);
+    out
 }
 
 /// CRC-32C with the usual reflection and complement.

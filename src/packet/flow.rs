@@ -2,15 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::number::{
-    DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ICMP, ICMPV6, IPV4, IPV6, QINQ, ROUTING, SCTP, TCP, UDP, VLAN,
-};
+use super::chain::upper_layer;
+use super::number::{ICMP, ICMPV6, IPV4, IPV6, QINQ, SCTP, TCP, UDP, VLAN};
 use crate::model::LinkType;
 
 /// VLAN tags skipped on the way to an IP header.
 const MAX_TAGS: usize = 4;
-/// IPv6 extension headers skipped on the way to a transport header.
-const MAX_EXTENSIONS: usize = 8;
 /// Neighbour advertisement (RFC 4861): an answer that names the address asked for.
 const NEIGHBOR_SOLICITATION: u8 = 135;
 const NEIGHBOR_ADVERTISEMENT: u8 = 136;
@@ -153,10 +150,10 @@ impl<'a> Ip<'a> {
     }
 
     fn read_v6(bytes: &'a [u8]) -> Option<Ip<'a>> {
-        let (head, rest) = bytes.split_first_chunk::<40>()?;
+        let head: &[u8; 40] = bytes.first_chunk()?;
         let (source, rest_of_head) = head.get(8..)?.split_first_chunk::<16>()?;
         let destination = rest_of_head.first_chunk::<16>()?;
-        let (protocol, rest) = beyond_extensions(head[6], rest)?;
+        let (protocol, rest) = upper_layer(bytes)?;
         Some(Ip {
             source: Ipv6Addr::from(*source).into(),
             destination: Ipv6Addr::from(*destination).into(),
@@ -165,20 +162,6 @@ impl<'a> Ip<'a> {
             rest,
         })
     }
-}
-
-/// The protocol behind the extension headers and its bytes; none in a later fragment.
-fn beyond_extensions(mut next: u8, mut rest: &[u8]) -> Option<(u8, &[u8])> {
-    for _ in 0..=MAX_EXTENSIONS {
-        let len = match next {
-            HOP_BY_HOP | DESTINATION_OPTIONS | ROUTING => (usize::from(*rest.get(1)?) + 1) * 8,
-            FRAGMENT if u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]) >> 3 != 0 => return None,
-            FRAGMENT => 8,
-            _ => return Some((next, rest)),
-        };
-        (next, rest) = (*rest.first()?, rest.get(len..)?);
-    }
-    None
 }
 
 #[cfg(test)]

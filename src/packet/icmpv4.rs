@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::checksum::internet;
+use super::checksum::{differing, internet, sealed};
 use super::parse;
 use super::reader::Reader;
 use super::{Packet, quote_bytes};
@@ -93,14 +93,10 @@ impl Icmpv4 {
 
     pub(super) fn parse(bytes: &[u8], quotes_left: usize) -> Result<(Icmpv4, usize), &'static str> {
         let mut reader = Reader(bytes);
-        let head: [u8; 4] = reader.array().ok_or("ICMP message cut short")?;
-        let [kind, code, a, b] = head;
+        let [kind, code, _, _] = reader.array().ok_or("ICMP message cut short")?;
         let body = read_body(kind, &mut reader).ok_or("ICMP message cut short")?;
-        let told = u16::from_be_bytes([a, b]);
-        let mut zeroed = bytes.to_vec();
-        zeroed.get_mut(2..4).unwrap_or_default().fill(0);
         let quoted = if Icmpv4::quotes(kind) { parse::quoted(&mut reader, quotes_left) } else { None };
-        let checksum = Some(told).filter(|told| *told != internet(&zeroed));
+        let checksum = differing(bytes, internet);
         Ok((Icmpv4 { kind, code, checksum, body, quoted }, bytes.len() - reader.0.len()))
     }
 
@@ -108,12 +104,7 @@ impl Icmpv4 {
         let mut out = vec![self.kind, self.code, 0, 0];
         write_body(&self.body, &mut out);
         out.extend(quote_bytes(self.quoted.as_deref()));
-        let header_len = out.len();
-        out.extend(body);
-        let checksum = self.checksum.unwrap_or_else(|| internet(&out));
-        out.get_mut(2..4).unwrap_or_default().copy_from_slice(&checksum.to_be_bytes());
-        out.truncate(header_len);
-        out
+        sealed(out, body, self.checksum, internet)
     }
 }
 

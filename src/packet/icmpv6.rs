@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::checksum::{Pseudo, transport};
+use super::checksum::{Pseudo, differing, sealed, transport};
 use super::group::{self, GroupRecord};
 use super::neighbor::{self, NeighborOption};
 use super::number::ICMPV6;
@@ -126,7 +126,7 @@ impl Icmpv6 {
         quotes_left: usize,
     ) -> Result<(Icmpv6, usize), &'static str> {
         let mut reader = Reader(bytes);
-        let [kind, code, a, b] = reader.array().ok_or("ICMPv6 message cut short")?;
+        let [kind, code, _, _] = reader.array().ok_or("ICMPv6 message cut short")?;
         let mut whole = reader;
         let body = match read_body(kind, &mut whole) {
             Some(body) => {
@@ -136,11 +136,8 @@ impl Icmpv6 {
             // A quote may cut a message within what its kind demands.
             None => Icmpv6Body::Other(reader.array().ok_or("ICMPv6 message cut short")?),
         };
-        let told = u16::from_be_bytes([a, b]);
-        let mut zeroed = bytes.to_vec();
-        zeroed.get_mut(2..4).unwrap_or_default().fill(0);
         let quoted = if Icmpv6::quotes(kind) { parse::quoted(&mut reader, quotes_left) } else { None };
-        let checksum = Some(told).filter(|told| *told != transport(pseudo, ICMPV6, &zeroed, &[]));
+        let checksum = differing(bytes, |whole| transport(pseudo, ICMPV6, whole, &[]));
         Ok((Icmpv6 { kind, code, checksum, body, quoted }, bytes.len() - reader.0.len()))
     }
 
@@ -148,12 +145,7 @@ impl Icmpv6 {
         let mut out = vec![self.kind, self.code, 0, 0];
         write_body(&self.body, &mut out);
         out.extend(quote_bytes(self.quoted.as_deref()));
-        let header_len = out.len();
-        out.extend(body);
-        let checksum = self.checksum.unwrap_or_else(|| transport(pseudo, ICMPV6, &out, &[]));
-        out.get_mut(2..4).unwrap_or_default().copy_from_slice(&checksum.to_be_bytes());
-        out.truncate(header_len);
-        out
+        sealed(out, body, self.checksum, |whole| transport(pseudo, ICMPV6, whole, &[]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::checksum::internet;
+use super::checksum::{differing, internet, sealed};
 use super::group::{self, GroupRecord};
 use super::reader::Reader;
 
@@ -54,23 +54,16 @@ const REPORT_3: u8 = 0x22;
 impl Igmp {
     pub(super) fn parse(bytes: &[u8]) -> Result<(Igmp, usize), &'static str> {
         let mut reader = Reader(bytes);
-        let [kind, code, a, b] = reader.array().ok_or("IGMP message cut short")?;
+        let [kind, code, _, _] = reader.array().ok_or("IGMP message cut short")?;
         let body = read_body(kind, &mut reader).ok_or("IGMP message cut short")?;
-        let mut zeroed = bytes.to_vec();
-        zeroed.get_mut(2..4).unwrap_or_default().fill(0);
-        let checksum = Some(u16::from_be_bytes([a, b])).filter(|told| *told != internet(&zeroed));
+        let checksum = differing(bytes, internet);
         Ok((Igmp { kind, code, checksum, body }, bytes.len() - reader.0.len()))
     }
 
     pub(super) fn write(&self, body: &[u8]) -> Vec<u8> {
         let mut out = vec![self.kind, self.code, 0, 0];
         write_body(&self.body, &mut out);
-        let header_len = out.len();
-        out.extend(body);
-        let checksum = self.checksum.unwrap_or_else(|| internet(&out));
-        out.get_mut(2..4).unwrap_or_default().copy_from_slice(&checksum.to_be_bytes());
-        out.truncate(header_len);
-        out
+        sealed(out, body, self.checksum, internet)
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod answer;
 mod ask;
 mod build;
+pub mod chain;
 pub mod checksum;
 pub mod flow;
 mod group;

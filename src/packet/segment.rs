@@ -8,6 +8,8 @@ use etherparse::{
     TcpHeader, TransportSlice, icmpv4, icmpv6,
 };
 
+use crate::model::{NetErrorKind, Unreached};
+
 /// Hops a made packet may take: what Linux starts with.
 const HOPS: u8 = 64;
 /// IP protocol "for experimentation" (RFC 3692): carries what never was a packet.
@@ -42,8 +44,50 @@ pub const MAX_PAYLOAD: usize = 65_400;
 pub enum Unreachable {
     /// Nobody listens on the port.
     Port,
-    /// The host, the network, or the way to it is missing or forbidden.
+    /// The host or the way to it is missing or forbidden.
     Host,
+    /// The network is missing or forbidden.
+    Network,
+}
+
+impl Unreachable {
+    /// What a router would have said where a socket fails so; none where no such error makes it fail.
+    pub fn of(kind: NetErrorKind) -> Option<Unreachable> {
+        match kind {
+            NetErrorKind::Refused => Some(Unreachable::Port),
+            NetErrorKind::Unreachable(Unreached::Host) => Some(Unreachable::Host),
+            NetErrorKind::Unreachable(Unreached::Network) => Some(Unreachable::Network),
+            _ => None,
+        }
+    }
+
+    /// How a socket fails that hears it.
+    pub fn kind(self) -> NetErrorKind {
+        match self {
+            Unreachable::Port => NetErrorKind::Refused,
+            Unreachable::Host => NetErrorKind::Unreachable(Unreached::Host),
+            Unreachable::Network => NetErrorKind::Unreachable(Unreached::Network),
+        }
+    }
+
+    /// By the code of an ICMP error of type 3 (RFC 792, RFC 1122 section 3.2.2.1): the network does not exist, is not known,
+    /// is prohibited, has no such service.
+    fn by_code_v4(code: u8) -> Unreachable {
+        match code {
+            0 | 6 | 9 | 11 => Unreachable::Network,
+            3 => Unreachable::Port,
+            _ => Unreachable::Host,
+        }
+    }
+
+    /// By the code of an `ICMPv6` error of type 1 (RFC 4443 section 3.1).
+    fn by_code_v6(code: u8) -> Unreachable {
+        match code {
+            0 => Unreachable::Network,
+            4 => Unreachable::Port,
+            _ => Unreachable::Host,
+        }
+    }
 }
 
 /// One packet, as far as conversations need it.
@@ -139,12 +183,14 @@ pub fn unreachable(router: IpAddr, to: IpAddr, what: Unreachable, quoted: &[u8])
         let header = match what {
             Unreachable::Port => icmpv4::DestUnreachableHeader::Port,
             Unreachable::Host => icmpv4::DestUnreachableHeader::Host,
+            Unreachable::Network => icmpv4::DestUnreachableHeader::Network,
         };
         step.icmpv4(Icmpv4Type::DestinationUnreachable(header)).write(&mut packet, quoted).ok()?;
     } else {
         let code = match what {
             Unreachable::Port => icmpv6::DestUnreachableCode::Port,
             Unreachable::Host => icmpv6::DestUnreachableCode::Address,
+            Unreachable::Network => icmpv6::DestUnreachableCode::NoRoute,
         };
         step.icmpv6(Icmpv6Type::DestinationUnreachable(code)).write(&mut packet, quoted).ok()?;
     }
@@ -207,8 +253,12 @@ pub fn read(packet: &[u8]) -> Option<Seen<'_>> {
         Some(TransportSlice::Udp(udp)) => {
             Content::Udp { ports: (udp.source_port(), udp.destination_port()), payload: udp.payload() }
         }
-        Some(TransportSlice::Icmpv4(icmp)) if icmp.type_u8() == 3 => about(icmp.code_u8() == 3, icmp.payload()),
-        Some(TransportSlice::Icmpv6(icmp)) if icmp.type_u8() == 1 => about(icmp.code_u8() == 4, icmp.payload()),
+        Some(TransportSlice::Icmpv4(icmp)) if icmp.type_u8() == 3 => {
+            about(Unreachable::by_code_v4(icmp.code_u8()), icmp.payload())
+        }
+        Some(TransportSlice::Icmpv6(icmp)) if icmp.type_u8() == 1 => {
+            about(Unreachable::by_code_v6(icmp.code_u8()), icmp.payload())
+        }
         _ if protocol == IpNumber(NOTE_PROTOCOL) => Content::Note,
         _ => Content::Other,
     };
@@ -217,14 +267,13 @@ pub fn read(packet: &[u8]) -> Option<Seen<'_>> {
 
 /// The error about the packet quoted after the ICMP header. A quote may end after eight bytes of the transport header:
 /// enough for the ports.
-fn about(port: bool, quoted: &[u8]) -> Content<'_> {
+fn about(what: Unreachable, quoted: &[u8]) -> Content<'_> {
     let read = || {
         let (ip, _) = etherparse::LaxIpSlice::from_slice(quoted).ok()?;
         let payload = ip.payload();
         let port_at = |at: usize| Some(u16::from_be_bytes([*payload.payload.get(at)?, *payload.payload.get(at + 1)?]));
         let source = SocketAddr::new(ip.source_addr(), port_at(0)?);
         let destination = SocketAddr::new(ip.destination_addr(), port_at(2)?);
-        let what = if port { Unreachable::Port } else { Unreachable::Host };
         Some(Content::Unreachable { what, protocol: payload.ip_number.0, source, destination })
     };
     read().unwrap_or(Content::Other)
@@ -267,7 +316,7 @@ mod tests {
             let datagram = udp(source, destination, b"question").expect("one family");
             let seen = read(&datagram).expect("an IP packet");
             assert_eq!(seen.content, Content::Udp { ports: (4000, 80), payload: b"question" });
-            for what in [Unreachable::Port, Unreachable::Host] {
+            for what in [Unreachable::Port, Unreachable::Host, Unreachable::Network] {
                 let error = unreachable(destination.ip(), source.ip(), what, &datagram).expect("one family");
                 let expected = Content::Unreachable { what, protocol: 17, source, destination };
                 assert_eq!(read(&error).expect("an IP packet").content, expected);

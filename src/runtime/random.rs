@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::model::mixed::mixed;
+
 /// A handle on the run's randomness; clones share one stream of numbers.
 #[derive(Clone)]
 pub struct Random {
@@ -73,14 +75,6 @@ impl Random {
     pub fn fill(&self, buffer: &mut [u8]) {
         self.rng.borrow_mut().fill(buffer);
     }
-}
-
-/// One step of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the result depends on every bit of `state`.
-fn mixed(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_lite::future::{poll_once, yield_now};
 
-use crate::model::{NetError, NetErrorKind, PortState, Reason, Timestamp};
+use crate::model::{NetError, NetErrorKind, PortState, Reason, Timestamp, Unreached};
 use crate::net::broker::Governor;
 use crate::net::warm::WarmStreams;
 use crate::net::{ConnectOptions, Network, Origin};
@@ -241,8 +241,8 @@ fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reason), NetErro
         // Linux calls a reset of the SYN a refusal; this one came after the handshake, from a server that hung up.
         NetErrorKind::Reset | NetErrorKind::Closed => Ok((PortState::Open, Reason::SynAck)),
         NetErrorKind::Timeout => Ok((PortState::Filtered, Reason::NoResponse)),
-        NetErrorKind::Unreachable if error.detail.contains("network") => Ok((PortState::Filtered, Reason::NetUnreach)),
-        NetErrorKind::Unreachable => Ok((PortState::Filtered, Reason::HostUnreach)),
+        NetErrorKind::Unreachable(Unreached::Network) => Ok((PortState::Filtered, Reason::NetUnreach)),
+        NetErrorKind::Unreachable(Unreached::Host) => Ok((PortState::Filtered, Reason::HostUnreach)),
         NetErrorKind::Denied => Ok((PortState::Filtered, Reason::PermDenied)),
         _ => Err(error),
     }

@@ -4,6 +4,8 @@
 //! falls back into the range (Black and Rogaway 2002): under four steps on average. The key is an argument; nothing is
 //! drawn here, and nothing depends on it but an order: it is no secret.
 
+use crate::model::mixed::mixed;
+
 /// Enough that neighbours end up unrelated.
 const ROUNDS: usize = 6;
 
@@ -46,14 +48,6 @@ impl Permutation {
         }
         u128::from(left) << self.half | u128::from(right)
     }
-}
-
-/// One step of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the result depends on every bit of `state`.
-pub(super) fn mixed(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 #[cfg(test)]

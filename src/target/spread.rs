@@ -8,8 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::addresses::AddressSet;
 use super::block::number;
-use super::permutation::{Permutation, mixed};
+use super::permutation::Permutation;
 use super::{Exclude, Octets, Pattern};
+use crate::model::mixed::mixed;
 use crate::model::{Shard, Target};
 
 /// The key of the order shards are dealt in: the same on every machine.

@@ -7,6 +7,7 @@
 //! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
 //! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one,
 //! [`payloads`] of what the UDP scan says to servers.
+//! [`ways`] of hosts that cannot be reached.
 
 mod itself;
 mod packet_socket;
@@ -17,3 +18,4 @@ mod scripts;
 mod serve;
 mod space;
 mod topology;
+mod ways;

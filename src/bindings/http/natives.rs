@@ -13,9 +13,8 @@ use crate::bindings::data::Data;
 use crate::bindings::fault::{ARGUMENT, Fallible, net_error, script_error};
 use crate::bindings::host::PortValue;
 use crate::bindings::located;
-use crate::bindings::reach::{
-    AnyHost, AnyPort, Peer, Reach, bytes_of, check_options, flag, port_number, seconds, wait_net,
-};
+use crate::bindings::options::{check_options, flag};
+use crate::bindings::reach::{AnyHost, AnyPort, Peer, Reach, bytes_of, port_number, seconds, wait_net};
 use crate::model::{NetError, NetErrorKind};
 use crate::script::arguments::LibraryArgument;
 use crate::script::{ArgumentSpec, ArgumentType, Context, wait};

@@ -146,5 +146,5 @@ impl Client {
 fn is_hopeless(error: &NetError) -> bool {
     use NetErrorKind::{Budget, Denied, Local, Refused, Resolve, Tls, Unreachable};
     let unsendable = error.op == "http" && error.kind == Denied; // this request only
-    !unsendable && matches!(error.kind, Budget(_) | Denied | Local | Refused | Resolve | Tls | Unreachable)
+    !unsendable && matches!(error.kind, Budget(_) | Denied | Local | Refused | Resolve | Tls | Unreachable(_))
 }

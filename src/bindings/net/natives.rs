@@ -12,9 +12,8 @@ use super::until;
 use crate::bindings::data::{Data, Wanted};
 use crate::bindings::fault::{ARGUMENT, Fallible, script_error};
 use crate::bindings::located;
-use crate::bindings::reach::{
-    AnyHost, AnyPort, Peer, Reach, Seconds, bytes_of, check_options, flag, port_number, seconds, wait_net,
-};
+use crate::bindings::options::{check_options, flag};
+use crate::bindings::reach::{AnyHost, AnyPort, Peer, Reach, Seconds, bytes_of, port_number, seconds, wait_net};
 use crate::bindings::tls::options_from;
 use crate::model::{Capability, NetError, NetErrorKind};
 use crate::net::{ConnectOptions, Family};

@@ -6,6 +6,7 @@ use rhai::{Dynamic, INT};
 
 use super::PacketValue;
 use super::field::{Field, Given, auto, int, number, text};
+use super::kind::{kind, kind_number};
 use crate::bindings::fault::Fallible;
 use crate::packet::{Icmpv4, Icmpv4Body};
 
@@ -25,16 +26,8 @@ const KINDS: [(&str, u8); 10] = [
 
 /// Fields of ICMP. A field of another kind of message is `()`.
 pub const ICMP: &[Field<Icmpv4>] = &[
-    Field {
-        name: "kind",
-        get: |message, _| name_of(&KINDS, message.kind),
-        set: |message, given| kind_of(&KINDS, given).map(|kind| set_kind(message, kind)),
-    },
-    Field {
-        name: "type",
-        get: |message, _| int(message.kind),
-        set: |message, given| given.number(0xff).map(|kind| set_kind(message, kind)),
-    },
+    kind!(KINDS, set_kind),
+    kind_number!(set_kind),
     number!("code", 0xff, code),
     auto!("checksum", 0xffff, checksum, 2..4),
     Field {
@@ -117,23 +110,6 @@ pub const ICMP: &[Field<Icmpv4>] = &[
 /// An echo request, for a builder to start from.
 pub fn echo() -> Icmpv4 {
     Icmpv4::new(8, 0, Icmpv4Body::Echo { id: 0, sequence: 0 })
-}
-
-/// The name of a kind, or its number.
-pub fn name_of(kinds: &[(&'static str, u8)], number: u8) -> Dynamic {
-    kinds.iter().find(|(_, known)| *known == number).map_or_else(|| int(number), |(name, _)| (*name).into())
-}
-
-/// The number of a kind given by name or number.
-pub fn kind_of(kinds: &[(&str, u8)], given: &Given) -> Fallible<u8> {
-    if given.value.is_int() {
-        return given.number(0xff);
-    }
-    let name = given.text()?;
-    kinds.iter().find(|(known, _)| *known == name.as_str()).map(|(_, number)| *number).ok_or_else(|| {
-        let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
-        given.wrong(format!("\"{}\" is none of {}, nor a number", name.escape_debug(), names.join(", ")))
-    })
 }
 
 /// Another kind begins empty, unless its fields are those of the kind before.

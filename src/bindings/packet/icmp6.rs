@@ -6,8 +6,8 @@ use rhai::{Array, Dynamic};
 
 use super::PacketValue;
 use super::field::{Field, Given, as_bytes, as_mac, as_v6, auto, blob, int, map, number, text};
-use super::icmp::{kind_of, name_of};
 use super::igmp::{records, to_records};
+use super::kind::{kind, kind_number};
 use crate::bindings::fault::Fallible;
 use crate::model::MacAddr;
 use crate::packet::{Icmpv6, Icmpv6Body, NeighborOption};
@@ -67,16 +67,8 @@ macro_rules! body_address {
 
 /// Fields of `ICMPv6`. A field of another kind of message is `()`.
 pub const ICMP6: &[Field<Icmpv6>] = &[
-    Field {
-        name: "kind",
-        get: |message, _| name_of(&KINDS, message.kind),
-        set: |message, given| kind_of(&KINDS, given).map(|kind| set_kind(message, kind)),
-    },
-    Field {
-        name: "type",
-        get: |message, _| int(message.kind),
-        set: |message, given| given.number(0xff).map(|kind| set_kind(message, kind)),
-    },
+    kind!(KINDS, set_kind),
+    kind_number!(set_kind),
     number!("code", 0xff, code),
     auto!("checksum", 0xffff, checksum, 2..4),
     body_number!("id", 0xffff, "an echo", Icmpv6Body::Echo { id, .. } => id),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use rhai::{Array, Dynamic};
 
 use super::field::{Field, Given, as_bytes, auto, blob, int, map, number, text};
-use super::icmp::{kind_of, name_of};
+use super::kind::{kind, kind_number};
 use crate::bindings::fault::Fallible;
 use crate::packet::{GroupRecord, Igmp, IgmpBody};
 
@@ -15,16 +15,8 @@ const KINDS: [(&str, u8); 5] =
 
 /// Fields of IGMP. A field of another kind of message is `()`.
 pub const IGMP: &[Field<Igmp>] = &[
-    Field {
-        name: "kind",
-        get: |message, _| name_of(&KINDS, message.kind),
-        set: |message, given| kind_of(&KINDS, given).map(|kind| set_kind(message, kind)),
-    },
-    Field {
-        name: "type",
-        get: |message, _| int(message.kind),
-        set: |message, given| given.number(0xff).map(|kind| set_kind(message, kind)),
-    },
+    kind!(KINDS, set_kind),
+    kind_number!(set_kind),
     number!("code", 0xff, code),
     auto!("checksum", 0xffff, checksum, 2..4),
     Field {

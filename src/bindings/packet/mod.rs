@@ -5,6 +5,7 @@ mod icmp;
 mod icmp6;
 mod igmp;
 mod ip;
+mod kind;
 mod layer;
 mod link;
 mod natives;

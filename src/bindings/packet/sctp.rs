@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic, Map};
 
 use super::field::{Field, Given, as_bytes, auto, blob, int, map, number};
-use super::icmp::{kind_of, name_of};
+use super::kind::{kind_of, name_of};
 use crate::bindings::fault::Fallible;
 use crate::packet::{Chunk, ChunkBody, Init, Sctp};
 

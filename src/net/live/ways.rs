@@ -16,7 +16,7 @@ use rustix::net::SocketAddrAny;
 use super::link_address::{IPV4, IPV6, link_address};
 use super::netlink::{Netlink, Prefix};
 use super::recent::Recent;
-use crate::model::{Interface, NetError, NetErrorKind, Route};
+use crate::model::{Interface, NetError, NetErrorKind, Route, Unreached};
 
 /// Ways remembered: twice as many at most.
 const REMEMBERED: usize = 4096;
@@ -92,7 +92,8 @@ impl Ways {
 
     /// The way to `to`, through `interface` if one is given; unreachable when there is none.
     pub(super) fn way(&self, to: IpAddr, interface: Option<u32>) -> Result<Rc<Way>, NetError> {
-        let nowhere = || NetError::new(NetErrorKind::Unreachable, "route", to).because("no route leads there");
+        let nowhere =
+            || NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to).because("no route leads there");
         let key = (self.class(to), interface);
         if let Some(known) = self.known.borrow_mut().get(&key) {
             return known.clone().ok_or_else(nowhere);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::label::Label;
 use super::{Recorder, note};
-use crate::model::{NetError, NetErrorKind};
+use crate::model::NetError;
 use crate::net::{Datagram, LocalNetFuture, Origin};
 use crate::packet::segment::{self, Unreachable};
 
@@ -57,11 +57,7 @@ impl RecordedDatagram {
     }
 
     fn failed(&self, error: &NetError) {
-        let what = match error.kind {
-            NetErrorKind::Refused if error.detail.is_empty() => Some(Unreachable::Port),
-            NetErrorKind::Unreachable if error.detail.is_empty() => Some(Unreachable::Host),
-            _ => None,
-        };
+        let what = Unreachable::of(error.kind).filter(|_| error.detail.is_empty());
         let last = self.last.borrow();
         let packet = match (what, last.as_ref()) {
             (Some(what), Some((peer, quoted))) => segment::unreachable(peer.ip(), self.local.ip(), what, quoted),

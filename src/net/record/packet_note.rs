@@ -242,6 +242,7 @@ pub(super) fn name_of(protocol: Protocol) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Unreached;
 
     fn facts() -> Interface {
         let addr = InterfaceAddr { addr: [10, 0, 0, 1].into(), prefix: 24 };
@@ -259,7 +260,8 @@ mod tests {
 
     #[test]
     fn notes_read_as_written() {
-        let error = NetError::new(NetErrorKind::Unreachable, "route", "10.0.0.9").because("no way: 5 % \n");
+        let error =
+            NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", "10.0.0.9").because("no way: 5 % \n");
         let route = Route { interface: Rc::new(facts()), source: [10, 0, 0, 1].into(), gateway: None };
         let to = [10, 0, 0, 9].into();
         let notes = [

@@ -51,9 +51,10 @@ impl Opening {
         match error.kind {
             NetErrorKind::Timeout => {}
             NetErrorKind::Refused if error.detail.is_empty() => flow.theirs(now, Flags::RST),
-            NetErrorKind::Unreachable if error.detail.is_empty() => {
+            kind @ NetErrorKind::Unreachable(_) if error.detail.is_empty() => {
                 let (router, to) = (self.peer.ip(), flow.local.ip());
-                let error = syn.and_then(|syn| segment::unreachable(router, to, Unreachable::Host, &syn));
+                let error = Unreachable::of(kind).zip(syn);
+                let error = error.and_then(|(what, syn)| segment::unreachable(router, to, what, &syn));
                 if let Some(packet) = error {
                     self.recorder.packet(now, &packet, &Label::default());
                 }

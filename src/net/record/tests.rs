@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::*;
-use crate::model::{NetErrorKind, Timestamp};
+use crate::model::{NetErrorKind, Timestamp, Unreached};
 use crate::net::LocalNetFuture;
 use crate::net::replay::{Mode, Replay, recording};
 use crate::runtime::{Clock, Runtime, Sleep};
@@ -57,7 +57,7 @@ impl Transport for Model {
             clock.sleep(ms(3)).await;
             match peer.port() {
                 1 => failed(NetErrorKind::Refused),
-                2 => failed(NetErrorKind::Unreachable),
+                2 => failed(NetErrorKind::Unreachable(Unreached::Host)),
                 3 => {
                     clock.sleep(options.timeout.unwrap_or_default().saturating_sub(ms(3))).await;
                     failed(NetErrorKind::Timeout)
@@ -186,7 +186,9 @@ impl Datagram for Echo {
             let heard = self.heard.borrow_mut().pop_front();
             match heard {
                 Some((_, to)) if to.port() == 1 => Err(NetError::new(NetErrorKind::Refused, "receive", to)),
-                Some((_, to)) if to.port() == 2 => Err(NetError::new(NetErrorKind::Unreachable, "receive", to)),
+                Some((_, to)) if to.port() == 2 => {
+                    Err(NetError::new(NetErrorKind::Unreachable(Unreached::Host), "receive", to))
+                }
                 Some((data, to)) => Ok((data, to)),
                 None => std::future::pending().await,
             }

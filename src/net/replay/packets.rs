@@ -14,7 +14,7 @@ use super::difference::{Differences, both};
 use super::shelf::Mode;
 use super::tape::{SentPacket, Step, Tape};
 use crate::capture::{Dispatcher, Frame, Interest, Subscription};
-use crate::model::{Interface, LinkType, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp};
+use crate::model::{Interface, LinkType, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp, Unreached};
 use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 use crate::packet::Packet;
@@ -286,7 +286,7 @@ impl Packets for ReplayPackets {
             Mode::Strict if !self.0.tape.is_empty() => {
                 Err(self.0.missing("route", to, &Origin::SCAN, "the recording does not hold the way to it"))
             }
-            _ => Err(NetError::new(NetErrorKind::Unreachable, "route", to)),
+            _ => Err(NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to)),
         };
         Box::pin(std::future::ready(answer.unwrap_or_else(unknown)))
     }

@@ -259,11 +259,7 @@ impl Assembly {
         if conversation.own != from || is_open && !conversation.is_datagrams() {
             return;
         }
-        let kind = match what {
-            Unreachable::Port => NetErrorKind::Refused,
-            Unreachable::Host => NetErrorKind::Unreachable,
-        };
-        draft.broke(at, kind, String::new());
+        draft.broke(at, what.kind(), String::new());
     }
 
     /// What never was a packet: a listener, an error no packet shows.

@@ -10,7 +10,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use super::conversation::What;
 use super::difference::both;
 use super::player::Player;
-use crate::model::{NetError, NetErrorKind};
+use crate::model::{NetError, NetErrorKind, Unreached};
 use crate::net::{Origin, Stream};
 
 /// Bytes of what was sent that are kept for finding a conversation alike.
@@ -137,7 +137,8 @@ fn failure(kind: NetErrorKind, detail: &str, peer: SocketAddr) -> io::Error {
         NetErrorKind::Reset => Some(K::ConnectionReset),
         NetErrorKind::Closed => Some(K::UnexpectedEof),
         NetErrorKind::Timeout => Some(K::TimedOut),
-        NetErrorKind::Unreachable => Some(K::HostUnreachable),
+        NetErrorKind::Unreachable(Unreached::Host) => Some(K::HostUnreachable),
+        NetErrorKind::Unreachable(Unreached::Network) => Some(K::NetworkUnreachable),
         _ => None,
     };
     match plain.filter(|_| detail.is_empty()) {

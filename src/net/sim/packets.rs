@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::world::World;
 use crate::capture::{Interest, Subscription};
 use crate::model::{
-    Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Route,
+    Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Route, Unreached,
 };
 use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
@@ -52,7 +52,7 @@ impl Packets for SimPackets {
     fn route(&self, to: IpAddr, _interface: Option<u32>) -> NetFuture<Route> {
         let source = self.interface.addrs.iter().map(|own| own.addr).find(|own| own.is_ipv4() == to.is_ipv4());
         let route = source.map(|source| Route { interface: Rc::clone(&self.interface), source, gateway: None });
-        let route = route.ok_or_else(|| NetError::new(NetErrorKind::Unreachable, "route", to));
+        let route = route.ok_or_else(|| NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to));
         Box::pin(std::future::ready(route))
     }
 

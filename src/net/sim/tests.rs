@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Scenario, World, network};
-use crate::model::{NetErrorKind, Timestamp};
+use crate::model::{NetErrorKind, Timestamp, Unreached};
 use crate::net::{ConnectOptions, Family, Network};
 use crate::runtime::{Random, Runtime};
 
@@ -75,7 +75,7 @@ fn hosts_follow_from_the_seed_and_ports_behave() {
     let round = Duration::from_millis(20);
     assert_eq!(sim.connect(at(22)), (Ok(()), round));
     assert_eq!(sim.connect(at(23)), (Err(NetErrorKind::Refused), round));
-    assert_eq!(sim.connect(at(24)), (Err(NetErrorKind::Unreachable), round));
+    assert_eq!(sim.connect(at(24)), (Err(NetErrorKind::Unreachable(Unreached::Host)), round));
     assert_eq!(sim.connect(at(25)), (Ok(()), round), "forwarded");
     assert_eq!(sim.connect(at(26)), (Err(NetErrorKind::Timeout), Duration::from_secs(10)));
     assert_eq!(sim.connect(down[0]), (Err(NetErrorKind::Timeout), Duration::from_secs(10)));

@@ -12,7 +12,7 @@ use super::link::Way;
 use super::stream::SimStream;
 use super::talk::{Saying, Talk};
 use super::world::{Answer, World};
-use crate::model::{NetError, NetErrorKind, Protocol, Timestamp};
+use crate::model::{NetError, NetErrorKind, Protocol, Timestamp, Unreached};
 use crate::net::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Origin, Stream, Transport, within};
 
 /// Time for a connect unless the caller has one of its own.
@@ -85,7 +85,9 @@ async fn connect(world: Rc<World>, local: SocketAddr, peer: SocketAddr) -> Resul
                     return Ok(Box::new(SimStream::new(world, local, peer, Talk::new(service))));
                 }
                 Answer::Closed => return Err(NetError::new(NetErrorKind::Refused, "connect", peer)),
-                Answer::Reject => return Err(NetError::new(NetErrorKind::Unreachable, "connect", peer)),
+                Answer::Reject => {
+                    return Err(NetError::new(NetErrorKind::Unreachable(Unreached::Host), "connect", peer));
+                }
                 Answer::Silent => {}
             }
         }
@@ -158,7 +160,9 @@ impl SimDatagram {
                 }
                 // Only a connected socket is told.
                 Answer::Closed if self.peer.is_some() => back(Duration::ZERO, Err(NetErrorKind::Refused)),
-                Answer::Reject if self.peer.is_some() => back(Duration::ZERO, Err(NetErrorKind::Unreachable)),
+                Answer::Reject if self.peer.is_some() => {
+                    back(Duration::ZERO, Err(NetErrorKind::Unreachable(Unreached::Host)));
+                }
                 Answer::Closed | Answer::Reject | Answer::Silent => {}
             }
         }

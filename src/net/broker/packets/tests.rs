@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::capture::{Interest, Subscription};
-use crate::model::{Capabilities, InterfaceAddr, Limits, LinkKind, LinkType, PacketTotals, Timestamp, Usage};
+use crate::model::{
+    Capabilities, InterfaceAddr, Limits, LinkKind, LinkType, PacketTotals, Timestamp, Unreached, Usage,
+};
 use crate::net::broker::{Governor, TraceSink};
 use crate::net::live::LiveTransport;
 use crate::net::packets::Packets;
@@ -45,7 +47,7 @@ impl Packets for Noted {
     }
 
     fn route(&self, to: IpAddr, _interface: Option<u32>) -> NetFuture<Route> {
-        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Unreachable, "route", to))))
+        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to))))
     }
 
     fn send(&self, packets: Vec<Outgoing>, _origin: &Origin) -> NetFuture<Vec<Sent>> {

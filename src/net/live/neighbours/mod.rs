@@ -27,7 +27,7 @@ use super::netlink::Netlink;
 use super::privileges::Privileges;
 use super::recent::Recent;
 use super::send::{Lane, Load, Outbox};
-use crate::model::{Interface, MacAddr, NetError, NetErrorKind, Timestamp};
+use crate::model::{Interface, MacAddr, NetError, NetErrorKind, Timestamp, Unreached};
 use crate::net::flight::Flights;
 use crate::packet::neighbor_question;
 use crate::runtime::{Clock, Semaphore, Spawner};
@@ -111,7 +111,7 @@ impl Neighbours {
             let found = started.question(&at, ours, addr).await;
             match &found {
                 Ok(mac) => started.learn(key, Some(*mac)),
-                Err(error) if error.kind == NetErrorKind::Unreachable => started.learn(key, None),
+                Err(error) if matches!(error.kind, NetErrorKind::Unreachable(_)) => started.learn(key, None),
                 Err(_) => {}
             }
             found
@@ -161,7 +161,8 @@ impl Neighbours {
 }
 
 fn silent(addr: IpAddr) -> NetError {
-    NetError::new(NetErrorKind::Unreachable, "neighbour", addr).because("it does not answer on its link")
+    NetError::new(NetErrorKind::Unreachable(Unreached::Host), "neighbour", addr)
+        .because("it does not answer on its link")
 }
 
 /// A socket that hears answers on one interface. The filter is attached before anything can be heard.

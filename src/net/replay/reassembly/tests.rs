@@ -14,6 +14,7 @@ use pcap_file::{DataLink, Endianness};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Unreached;
 use crate::packet::segment::{TcpSegment, tcp, udp, unreachable};
 
 /// Link type, bytes, comment; a millisecond apart.
@@ -182,7 +183,7 @@ fn refused_reset_silent_unreachable() {
     let error = unreachable("192.0.2.77".parse().expect("literal"), client().ip(), Unreachable::Host, &frames[0].1);
     frames.push((101, error.expect("made"), None));
     let all = recording(&pcapng(Endianness::Little, &frames)).expect("it is proper");
-    let expected = Outcome::Failed(Timestamp(1_001_000_000), NetErrorKind::Unreachable, String::new());
+    let expected = Outcome::Failed(Timestamp(1_001_000_000), NetErrorKind::Unreachable(Unreached::Host), String::new());
     assert_eq!(all.conversations[0].outcome, expected);
 }
 
