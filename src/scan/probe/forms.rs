@@ -94,11 +94,18 @@ impl Forms {
     }
 
     fn layers(&self, question: Question, source: IpAddr, ttl: Option<u8>, variant: usize) -> Option<Vec<Layer>> {
-        let message = message(question, source.is_ipv6())?;
-        let protocol = (question.form == Form::Protocol).then_some(question.number as u8);
+        let is_v6 = source.is_ipv6();
+        let (message, protocol) = if question.form == Form::Protocol {
+            let number = question.number as u8;
+            let foreign = if is_v6 { number::ICMP } else { number::ICMPV6 };
+            let form = of_protocol(number).filter(|_| number != foreign);
+            (form.and_then(|form| message(form, is_v6)), Some(number))
+        } else {
+            (Some(message(question.form, is_v6)?), None)
+        };
         let ttl = ttl.unwrap_or(64);
         let ip: Layer = match source {
-            IpAddr::V4(source) => Ipv4 { source, ttl, protocol, ..Ipv4::default() }.into(),
+            IpAddr::V4(source) => Ipv4 { ttl, protocol, source, ..Ipv4::default() }.into(),
             IpAddr::V6(source) => Ipv6 { source, hop_limit: ttl, next_header: protocol, ..Ipv6::default() }.into(),
         };
         let mut data = match question.form {
@@ -113,9 +120,9 @@ impl Forms {
     }
 }
 
-/// The layers behind the IP header, with blanks; none where the form does not exist in the family.
-fn message(question: Question, is_v6: bool) -> Option<Option<Layer>> {
-    Some(Some(match question.form {
+/// The layer behind the IP header, with blanks; none where the form does not exist in the family.
+fn message(form: Form, is_v6: bool) -> Option<Layer> {
+    Some(match form {
         Form::Tcp(flags) => tcp(flags),
         Form::Udp => Udp::default().into(),
         Form::SctpInit => sctp(ChunkBody::Init(init())),
@@ -129,22 +136,19 @@ fn message(question: Question, is_v6: bool) -> Option<Option<Layer>> {
         Form::Mask if !is_v6 => {
             Icmpv4::new(17, 0, Icmpv4Body::Mask { id: 0, sequence: 0, mask: Ipv4Addr::UNSPECIFIED }).into()
         }
-        Form::Protocol => return Some(of_protocol(question.number as u8, is_v6)),
-        Form::Timestamp | Form::Mask | Form::Neighbor => return None,
-    }))
+        Form::Timestamp | Form::Mask | Form::Neighbor | Form::Protocol => return None,
+    })
 }
 
-/// What a host expects behind the IP header of a protocol; nothing of those a scanner has no use for.
-fn of_protocol(number: u8, is_v6: bool) -> Option<Layer> {
-    let form = match number {
-        number::ICMP if !is_v6 => Form::Echo,
-        number::ICMPV6 if is_v6 => Form::Echo,
-        number::TCP => Form::Tcp(Tcp::ACK),
-        number::UDP => Form::Udp,
-        number::SCTP => Form::SctpInit,
-        _ => return None,
-    };
-    message(Question { form, number: 0 }, is_v6).flatten()
+/// The form a host expects behind the IP header of a protocol; nothing of those a scanner has no use for.
+fn of_protocol(number: u8) -> Option<Form> {
+    match number {
+        number::ICMP | number::ICMPV6 => Some(Form::Echo),
+        number::TCP => Some(Form::Tcp(Tcp::ACK)),
+        number::UDP => Some(Form::Udp),
+        number::SCTP => Some(Form::SctpInit),
+        _ => None,
+    }
 }
 
 /// A SYN offers everything: what comes back then tells the most about the stack that sent it.
@@ -173,19 +177,14 @@ fn init() -> Init {
 fn blanks(question: Question, at: &Address) -> ([(usize, u16); 6], usize) {
     let (high, low) = ((at.cookie >> 16) as u16, at.cookie as u16);
     let mut words = [(0, at.local_port), (2, question.number), (0, 0), (0, 0), (0, 0), (0, 0)];
-    let form = match (question.form, question.number as u8) {
-        (Form::Protocol, number) => {
-            words[1].1 = SELDOM;
-            match number {
-                number::ICMP | number::ICMPV6 => Form::Echo,
-                number::TCP => Form::Tcp(Tcp::ACK),
-                number::UDP => Form::Udp,
-                number::SCTP => Form::SctpInit,
-                _ => return (words, 0),
-            }
+    let mut form = question.form;
+    if form == Form::Protocol {
+        words[1].1 = SELDOM;
+        match of_protocol(question.number as u8) {
+            Some(spoken) => form = spoken,
+            None => return (words, 0),
         }
-        (form, _) => form,
-    };
+    }
     match form {
         Form::Tcp(flags) => {
             words[2..4].copy_from_slice(&[(4, high), (6, low)]);

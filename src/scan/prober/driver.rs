@@ -23,7 +23,7 @@ const BATCH: usize = 64;
 /// Captured packets taken in before something is sent.
 const HEARD_A_TURN: usize = 1024;
 /// Longest rest, in which nothing was going to happen anyway.
-const REST: Duration = Duration::from_secs(3600);
+const REST: Duration = Duration::from_hours(1);
 
 /// Works for as long as somebody holds the prober.
 pub(super) async fn drive(shared: Weak<Shared>) {

@@ -192,7 +192,7 @@ impl Job {
         if let Some(srtt) = rtt.smoothed() {
             window.round_trip(srtt);
         }
-        let count = plan.len();
+        let count = plan.count();
         Job {
             host,
             rtt,
@@ -360,7 +360,7 @@ impl Job {
             return Heeded::default();
         }
         let number = heard.number.unwrap_or(slot.tries.saturating_sub(1));
-        if self.plan.len() > 0 && number + 1 > slot.tries {
+        if number >= slot.tries {
             return Heeded::default(); // a try that was not made yet
         }
         self.learn_time(&slot, number, at);

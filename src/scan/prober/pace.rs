@@ -60,7 +60,7 @@ impl Pace {
         let is_udp = plan.protocol() == number::UDP;
         let max_delay = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
         // One lost ARP request must not cost a host; other pings come in fours.
-        let least = if plan.len() == 1 && plan.purpose() == Purpose::Discovery { 3 } else { 2 };
+        let least = if plan.count() == 1 && plan.purpose() == Purpose::Discovery { 3 } else { 2 };
         TryBounds {
             retries: self.retries,
             least,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::model::{PortState, Reason, ScanKind};
-use crate::packet::number;
+use crate::packet::{Tcp, number};
 use crate::scan::kind::{IcmpError, Reply};
 use crate::scan::probe::{Form, Heard, Mark, Purpose, Question};
 
@@ -97,7 +97,7 @@ impl Plan {
     }
 
     /// How many questions there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         match self {
             Plan::Discovery(plan) => plan.questions.len(),
             Plan::Ports(plan) => plan.ports.len(),
@@ -123,7 +123,7 @@ impl Plan {
         if index < fixed {
             return index;
         }
-        fixed + (index - fixed + offset) % (self.len() - fixed).max(1)
+        fixed + (index - fixed + offset) % (self.count() - fixed).max(1)
     }
 
     /// The place of the question an answer is about, and what it makes of it; none if there is no such question, or it
@@ -138,7 +138,7 @@ impl Plan {
 
 impl PortPlan {
     fn judge(&self, heard: &Heard) -> Option<(usize, Finding)> {
-        let wants_ack = |flags: u8| flags & crate::packet::Tcp::ACK != 0;
+        let wants_ack = |flags: u8| flags & Tcp::ACK != 0;
         let port = match (self.form, heard.mark) {
             (Form::Tcp(flags), Mark::Tcp(port, with_ack)) if with_ack.is_none_or(|ack| ack == wants_ack(flags)) => port,
             (Form::Udp, Mark::Udp(port)) | (Form::SctpInit | Form::SctpCookie, Mark::Sctp(port)) => port,
@@ -159,7 +159,7 @@ impl Discovery {
     fn judge(&self, heard: &Heard) -> Option<(usize, Finding)> {
         let fits = |question: &Question| match (question.form, heard.mark) {
             (Form::Tcp(flags), Mark::Tcp(port, with_ack)) => {
-                question.number == port && with_ack.is_none_or(|ack| ack == (flags & crate::packet::Tcp::ACK != 0))
+                question.number == port && with_ack.is_none_or(|ack| ack == (flags & Tcp::ACK != 0))
             }
             (Form::Udp, Mark::Udp(port)) | (Form::SctpInit, Mark::Sctp(port)) => question.number == port,
             (form, Mark::Query(asked)) if form == asked => true,
@@ -168,13 +168,12 @@ impl Discovery {
             _ => false,
         };
         let place = self.questions.iter().position(fits)?;
-        Some((place, self.finding(heard)?))
+        Some((place, self.finding(heard)))
     }
 
     /// What an answer says about the host, whatever the question was.
-    fn finding(&self, heard: &Heard) -> Option<Finding> {
-        use crate::packet::Tcp;
-        Some(match heard.reply {
+    fn finding(&self, heard: &Heard) -> Finding {
+        match heard.reply {
             Reply::Tcp { flags, .. } if flags & Tcp::RST != 0 && self.ignore_reset => Finding::Spent,
             Reply::Tcp { flags, .. } if flags & Tcp::RST != 0 => Finding::Up(Reason::Reset),
             Reply::Tcp { .. } => Finding::Up(Reason::SynAck),
@@ -192,6 +191,6 @@ impl Discovery {
                 Finding::Up(error.reason())
             }
             Reply::Icmp { .. } => Finding::Spent,
-        })
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Rate {
 
     /// An answer: back towards the usual rate, by a hundredth each.
     pub(super) fn recover(&mut self) {
-        self.interval = (self.interval - self.interval / 100).max(self.usual);
+        self.interval = self.interval.checked_sub(self.interval / 100).unwrap().max(self.usual);
     }
 }
 

@@ -142,7 +142,7 @@ impl State {
         if self.by_key.contains_key(&key) {
             return Err(NetError::new(NetErrorKind::Local, "probe", host.addr).because("it is being probed already"));
         }
-        let offset = self.hearing.cookie(host.addr, 0, plan.purpose()) as usize % plan.len().max(1);
+        let offset = self.hearing.cookie(host.addr, 0, plan.purpose()) as usize % plan.count().max(1);
         let rtt = rtt.unwrap_or_else(|| Rtt::new(pace.rtt));
         let mut job = Job::new(host, plan, pace, rtt, (offset, now));
         if job.is_paced() {
