@@ -59,7 +59,7 @@ struct Scanned {
 fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
     let runtime = Runtime::simulated(Timestamp(0));
     let scenario = Scenario::parse(scenario).expect("the scenario is right");
-    let (network, world) = sim::network(scenario, &runtime.clock(), &Random::new(Some(seed)));
+    let (network, world) = sim::network(scenario, &runtime, &Random::new(Some(seed)));
     let clock = runtime.clock();
     let plan = HostPlan {
         network,

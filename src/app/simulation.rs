@@ -18,7 +18,7 @@ pub fn run(mut settings: Settings, scenario: Scenario) -> Result<ExitCode, Error
     let runtime = Runtime::simulated(BEGIN);
     settings.seed = Some(settings.seed.unwrap_or_default()); // the same seed, the same hosts
     settings.privileges.required = false; // a simulation uses none
-    let (network, world) = sim::network(scenario, &runtime.clock(), &Random::new(settings.seed));
+    let (network, world) = sim::network(scenario, &runtime, &Random::new(settings.seed));
     let debug = settings.report.debug > 0;
     let code = without_network(settings, network, runtime, prepared, "the simulation stands still: there is")?;
     if debug {

@@ -31,8 +31,8 @@ pub fn internet(bytes: &[u8]) -> u16 {
 }
 
 /// The checksum of a transport message in two parts, its checksum field zero; `head` has an even length. Without
-/// addresses it covers the message alone.
-pub(super) fn transport(pseudo: Option<Pseudo>, protocol: u8, head: &[u8], body: &[u8]) -> u16 {
+/// addresses it covers the message alone. Of a message with its checksum in place it is 0 if that is right.
+pub fn transport(pseudo: Option<Pseudo>, protocol: u8, head: &[u8], body: &[u8]) -> u16 {
     let length = head.len() + body.len();
     let sum = match pseudo {
         None => Sum16BitWords::new(),

@@ -40,7 +40,7 @@ fn through<T, F: Future<Output = T>>(
 ) -> (Option<T>, String) {
     let runtime = Runtime::simulated(Timestamp(0));
     let scenario = Scenario::parse(SCENARIO).unwrap();
-    let (network, _) = network(scenario, &runtime.clock(), &Random::new(Some(1)));
+    let (network, _) = network(scenario, &runtime, &Random::new(Some(1)));
     let random = Random::new(Some(seed));
     let door = FaultyTransport::new(network.transport, runtime.clock(), &random, Duration::from_secs(3));
     let tally = door.tally();

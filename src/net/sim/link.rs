@@ -44,10 +44,10 @@ impl Link {
         let number = self.packets.get();
         self.packets.set(number + 1);
         let Some(queued) = self.queue(way, now) else { return Arrival::default() };
-        if self.spec.loss.holds(self.random.at(&[number, 0])) {
+        if self.spec.loss.holds(|| self.random.at(&[number, 0])) {
             return Arrival::default();
         }
-        let again = self.spec.duplicate.holds(self.random.at(&[number, 1]));
+        let again = self.spec.duplicate.holds(|| self.random.at(&[number, 1]));
         let first = Some(queued + crossing(&self.spec, &self.random, number));
         Arrival { first, second: first.filter(|_| again).map(|delay| delay + Duration::from_micros(10)) }
     }
@@ -70,11 +70,13 @@ impl Link {
 
 /// The delay of packet `number` over what `spec` describes.
 fn crossing(spec: &LinkSpec, random: &Random, number: u64) -> Duration {
-    if spec.reorder.holds(random.at(&[number, 2])) {
+    if spec.reorder.holds(|| random.at(&[number, 2])) {
         return Duration::ZERO;
     }
-    let jitter = spec.jitter.0.as_nanos() as u64;
-    let added = random.at(&[number, 3]).checked_rem(jitter).unwrap_or(0);
+    let added = match spec.jitter.0.as_nanos() as u64 {
+        0 => 0,
+        jitter => random.at(&[number, 3]) % jitter,
+    };
     spec.delay.0 + Duration::from_nanos(added)
 }
 

@@ -22,7 +22,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -40,6 +40,8 @@ pub struct Scenario {
     pub services: BTreeMap<String, ServiceSpec>,
     /// Our addresses, one of each family at most.
     pub sources: Vec<IpAddr>,
+    /// Whether everybody is on our own link; otherwise a router forwards all packets.
+    pub on_link: bool,
 }
 
 /// How packets cross a link.
@@ -83,18 +85,45 @@ pub struct HostsSpec {
     /// UDP ports, likewise.
     #[serde(default)]
     pub udp: Vec<PortsSpec>,
+    /// SCTP ports, likewise.
+    #[serde(default)]
+    pub sctp: Vec<PortsSpec>,
     /// Ports without a rule.
     #[serde(default)]
     pub otherwise: PortModel,
+    /// What comes back from ports that reject, unless their rule says so.
+    #[serde(default)]
+    pub reject: Reject,
+    /// IP protocols they speak; ICMP, TCP, UDP and SCTP unless said.
+    #[serde(default)]
+    pub protocols: Option<PortSet>,
+    /// When they come, since the run began.
+    #[serde(default)]
+    pub from: Span,
+    /// When they go.
+    #[serde(default)]
+    pub until: Option<Span>,
+    /// The address their packets come from, where it is not the one that was asked.
+    #[serde(default)]
+    pub answers_from: Option<IpAddr>,
     /// Whether they answer pings.
     #[serde(default = "yes")]
     pub ping: bool,
+    /// Whether they answer ICMP timestamp requests.
+    #[serde(default = "yes")]
+    pub timestamp: bool,
+    /// What they answer to ICMP address mask requests; nothing unless said.
+    #[serde(default)]
+    pub mask: Option<Ipv4Addr>,
     /// Initial time to live of what they send.
     #[serde(default = "usual_ttl")]
     pub ttl: u8,
     /// Routers on the way.
     #[serde(default)]
     pub hops: u8,
+    /// Their addresses, nearest first; the last entry stands for all further ones.
+    #[serde(default)]
+    pub routers: Vec<Router>,
     /// RST packets a second, at most; unlimited when 0.
     #[serde(default)]
     pub rst_rate: u32,
@@ -112,6 +141,9 @@ pub struct PortsSpec {
     /// What they do; open unless said.
     #[serde(default = "open")]
     pub state: PortModel,
+    /// What comes back when they reject; as the host's unless said.
+    #[serde(default)]
+    pub reject: Option<Reject>,
     /// Share of hosts where the rule holds.
     #[serde(default = "Share::all")]
     pub share: Share,
@@ -134,8 +166,29 @@ pub enum PortModel {
     Closed,
     /// Nothing comes back.
     Silent,
-    /// ICMP administratively prohibited.
+    /// What [`Reject`] says.
     Reject,
+}
+
+/// What comes back from a port that rejects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reject {
+    /// ICMP administratively prohibited.
+    #[default]
+    Admin,
+    /// ICMP host unreachable; address unreachable in IPv6.
+    Host,
+    /// ICMP network unreachable; no route in IPv6.
+    Net,
+    /// ICMP port unreachable.
+    Port,
+    /// ICMP host prohibited; administratively prohibited in IPv6.
+    HostAdmin,
+    /// ICMP network prohibited; administratively prohibited in IPv6.
+    NetAdmin,
+    /// A reset; ICMP port unreachable for what is not TCP.
+    Reset,
 }
 
 /// What a service says.
@@ -167,15 +220,34 @@ impl Scenario {
     /// What is wrong, with line and column; an unknown service or a second source of one family.
     pub fn parse(text: &str) -> Result<Scenario, String> {
         let scenario: Scenario = toml::from_str(text).map_err(|error| error.to_string())?;
-        for rule in scenario.hosts.iter().flat_map(|hosts| hosts.tcp.iter().chain(&hosts.udp)) {
-            if let Some(service) = rule.service.as_ref().filter(|name| !scenario.services.contains_key(*name)) {
-                return Err(format!("there is no service `{}`", service.escape_debug()));
-            }
+        for hosts in &scenario.hosts {
+            hosts.check(&scenario.services)?;
         }
         if scenario.sources.iter().filter(|addr| addr.is_ipv4()).count() > 1 || scenario.sources.len() > 2 {
             return Err("sources: one address of each family".to_owned());
         }
         Ok(scenario)
+    }
+}
+
+impl HostsSpec {
+    /// What the types of its fields do not hold.
+    fn check(&self, services: &BTreeMap<String, ServiceSpec>) -> Result<(), String> {
+        for rule in self.tcp.iter().chain(&self.udp).chain(&self.sctp) {
+            if let Some(service) = rule.service.as_ref().filter(|name| !services.contains_key(*name)) {
+                return Err(format!("there is no service `{}`", service.escape_debug()));
+            }
+            if rule.reject.is_some() && rule.state != PortModel::Reject {
+                return Err("ports with `reject` need `state = \"reject\"`".to_owned());
+            }
+        }
+        if self.protocols.as_ref().is_some_and(|set| set.highest() > 255) {
+            return Err("protocols: IP protocols are 0 to 255".to_owned());
+        }
+        if self.until.is_some_and(|until| until.0 < self.from.0) {
+            return Err("until: they cannot go before they come".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -200,9 +272,9 @@ impl Share {
         Share(1 << 32)
     }
 
-    /// Whether `number`, any of 2^64, is within the share.
-    pub fn holds(self, number: u64) -> bool {
-        (number >> 32) < self.0
+    /// Whether a number out of 2^64 is within the share. It is not drawn where it cannot matter.
+    pub fn holds(self, number: impl FnOnce() -> u64) -> bool {
+        self.0 != 0 && (self == Share::all() || (number() >> 32) < self.0)
     }
 }
 
@@ -254,6 +326,27 @@ impl<'de> Deserialize<'de> for Prefix {
     }
 }
 
+/// Where the packets of a router come from: an address in which `{hop}` is its number on the way, or nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router(String);
+
+impl Router {
+    /// The address of the `hop`th; none when it is silent.
+    pub fn addr(&self, hop: u8) -> Option<IpAddr> {
+        self.0.replace("{hop}", &hop.to_string()).parse().ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Router {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Router, D::Error> {
+        let router = Router(String::deserialize(deserializer)?);
+        if router.0.is_empty() || router.addr(u8::MAX).is_some() {
+            return Ok(router);
+        }
+        Err(de::Error::custom(format!("`{}` is no address; write 10.9.{{hop}}.1", router.0.escape_debug())))
+    }
+}
+
 /// Numbers and ranges of ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortSet(Vec<(u16, u16)>);
@@ -266,6 +359,10 @@ impl PortSet {
             (first <= last).then_some((first, last))
         };
         text.split(',').map(range).collect::<Option<_>>().map(PortSet)
+    }
+
+    fn highest(&self) -> u16 {
+        self.0.iter().map(|(_, last)| *last).max().unwrap_or(0)
     }
 
     /// Whether `port` is one of them.

@@ -72,7 +72,7 @@ impl SimStream {
     fn delivery(&self, way: Way) -> Option<Duration> {
         let mut waited = Duration::ZERO;
         for attempt in 0..=RETRANSMISSIONS {
-            if let Some(delay) = self.world.cross(way, self.peer.ip()).first {
+            if let Some(delay) = self.world.cross(way, self.peer.ip(), self.world.clock.now()).first {
                 return Some(waited + delay);
             }
             waited += RETRANSMISSION * 2u32.pow(attempt);

@@ -48,7 +48,7 @@ struct Sim {
 fn sim(text: &str) -> Sim {
     let runtime = Runtime::simulated(Timestamp(0));
     let scenario = Scenario::parse(text).unwrap();
-    let (network, world) = network(scenario, &runtime.clock(), &Random::new(Some(1)));
+    let (network, world) = network(scenario, &runtime, &Random::new(Some(1)));
     Sim { runtime, network, world }
 }
 

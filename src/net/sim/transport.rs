@@ -98,13 +98,13 @@ async fn connect(world: Rc<World>, local: SocketAddr, peer: SocketAddr) -> Resul
 
 /// What one SYN brings back, and when; none if either way loses it or nobody answers.
 fn syn(world: &World, peer: SocketAddr) -> Option<(Duration, Answer)> {
-    let out = world.cross(Way::Out, peer.ip()).first?;
+    let out = world.cross(Way::Out, peer.ip(), world.clock.now()).first?;
     world.count.syns.set(world.count.syns.get() + 1);
     let answer = world.answer(Protocol::Tcp, peer);
     if answer == Answer::Silent {
         return None;
     }
-    Some((out + world.cross(Way::Back, peer.ip()).first?, answer))
+    Some((out + world.cross(Way::Back, peer.ip(), world.clock.now()).first?, answer))
 }
 
 /// A datagram socket. Each datagram is a conversation of its own with the service behind the port.
@@ -139,11 +139,11 @@ impl SimDatagram {
 
     /// What the datagram meets, and what comes back of it.
     fn answer(&self, data: &[u8], peer: SocketAddr) {
-        let arrival = self.world.cross(Way::Out, peer.ip());
+        let arrival = self.world.cross(Way::Out, peer.ip(), self.world.clock.now());
         for out in [arrival.first, arrival.second].into_iter().flatten() {
             self.world.count.datagrams.set(self.world.count.datagrams.get() + 1);
             let back = |wait: Duration, what: Incoming| {
-                let arrival = self.world.cross(Way::Back, peer.ip());
+                let arrival = self.world.cross(Way::Back, peer.ip(), self.world.clock.now());
                 for back in [arrival.first, arrival.second].into_iter().flatten() {
                     self.deliver(out + wait + back, what.clone());
                 }

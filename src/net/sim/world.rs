@@ -1,19 +1,22 @@
 //! Who is there: rules over addresses and ports, applied when somebody asks. Nothing is stored per host but the clocks of
 //! those whose answers are rated.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::count::Count;
 use super::link::{Arrival, Link, Way};
-use super::scenario::{HostsSpec, PortModel, PortsSpec, Scenario, ServiceSpec};
-use crate::model::{Protocol, Timestamp};
+use super::scenario::{HostsSpec, PortModel, PortsSpec, Reject, Scenario, ServiceSpec};
+use crate::model::{MacAddr, Protocol, Timestamp};
 use crate::runtime::{Clock, Random};
 
 /// Hosts whose rate of answers is remembered at once; the one that was silent longest is forgotten.
 const RATED: usize = 65_536;
+/// Hardware address of the router next to us, locally administered.
+const GATEWAY: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 /// Forwards followed before a port counts as silent.
 const FORWARDS: usize = 8;
 
@@ -23,6 +26,8 @@ pub struct World {
     /// The run's clock.
     pub clock: Clock,
     random: Random,
+    began: Timestamp,
+    services: BTreeMap<String, Rc<ServiceSpec>>,
     link: Link,
     links: Vec<Link>,
     rated: RefCell<BTreeMap<(Rate, IpAddr), Timestamp>>,
@@ -30,22 +35,30 @@ pub struct World {
     pub count: Count,
 }
 
-/// What a world was asked.
-#[derive(Debug, Default)]
-pub struct Count {
-    /// SYNs that reached a host or the place where none is.
-    pub syns: Cell<u64>,
-    /// Datagrams likewise.
-    pub datagrams: Cell<u64>,
-    /// Connections made.
-    pub connections: Cell<u64>,
-}
-
 /// What is rated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rate {
+pub enum Rate {
+    /// Resets.
     Rst,
+    /// ICMP errors.
     Icmp,
+}
+
+/// The port a packet reaches.
+#[derive(Debug, Clone, Copy)]
+pub struct Met<'a> {
+    /// How it answers.
+    pub state: PortModel,
+    /// What it says when it is open.
+    pub service: Option<&'a Rc<ServiceSpec>>,
+    /// What comes back when it rejects.
+    pub reject: Reject,
+    /// The rule of the host.
+    pub hosts: &'a HostsSpec,
+    /// Who answers: another host where ports are forwarded.
+    pub addr: IpAddr,
+    /// Forwards on the way to it.
+    pub forwards: u8,
 }
 
 /// What a probe meets at the other end.
@@ -70,6 +83,8 @@ impl World {
         World {
             link: Link::new(scenario.link.clone(), &random),
             links: links.collect(),
+            services: scenario.services.iter().map(|(name, spec)| (name.clone(), Rc::new(spec.clone()))).collect(),
+            began: clock.now(),
             scenario,
             clock,
             random,
@@ -87,16 +102,70 @@ impl World {
         })
     }
 
-    /// The rule for the host at `addr`, with its place among the rules; none when nobody is there.
+    /// Who forwards what goes to `peer`: a neighbour of our own address.
+    pub fn gateway(&self, peer: IpAddr) -> IpAddr {
+        match self.source(peer) {
+            IpAddr::V4(own) => {
+                let [a, b, c, d] = own.octets();
+                Ipv4Addr::new(a, b, c, if d == 254 { 253 } else { 254 }).into()
+            }
+            IpAddr::V6(own) => {
+                let [a, b, c, d, .., last] = own.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, if last == 0xfe { 0xfd } else { 0xfe }).into()
+            }
+        }
+    }
+
+    /// The `hop`th router towards `peer`, unless its rule names others. Nearest is our gateway; the rest have addresses
+    /// for such tests (RFC 2544, RFC 3849).
+    pub fn router(&self, hop: u8, peer: IpAddr) -> IpAddr {
+        match peer {
+            _ if hop == 1 => self.gateway(peer),
+            IpAddr::V4(_) => Ipv4Addr::new(198, 18, 0, hop).into(),
+            IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, u16::from(hop)).into(),
+        }
+    }
+
+    /// The hardware address that packets from `addr` bear on our link: the gateway's, unless everybody is on it.
+    pub fn mac(&self, addr: IpAddr) -> MacAddr {
+        if !self.is_on_link() {
+            return GATEWAY;
+        }
+        let [.., a, b, c, d] = self.draw(addr, u64::MAX - 1).to_be_bytes();
+        MacAddr([2, 1, a, b, c, d])
+    }
+
+    /// The rule for the host at `addr`, with its place among the rules; none when nobody is there now.
     pub fn host(&self, addr: IpAddr) -> Option<(usize, &HostsSpec)> {
+        self.host_at(addr, self.clock.now())
+    }
+
+    /// The same at another time.
+    pub fn host_at(&self, addr: IpAddr, at: Timestamp) -> Option<(usize, &HostsSpec)> {
+        let since = at.since(self.began);
+        let is_there = |hosts: &HostsSpec| hosts.from.0 <= since && hosts.until.is_none_or(|until| since < until.0);
+        self.known(addr).filter(|(_, hosts)| is_there(hosts))
+    }
+
+    /// The rule for a host that is at `addr` at some time.
+    fn known(&self, addr: IpAddr) -> Option<(usize, &HostsSpec)> {
+        self.rule(addr).filter(|(_, hosts)| hosts.up.holds(|| self.draw(addr, u64::MAX)))
+    }
+
+    /// The rule that holds `addr`, whether or not a host is there.
+    pub fn rule(&self, addr: IpAddr) -> Option<(usize, &HostsSpec)> {
         let holds = |hosts: &HostsSpec| hosts.addrs.iter().any(|prefix| prefix.contains(addr));
-        let (at, hosts) = self.scenario.hosts.iter().enumerate().find(|(_, hosts)| holds(hosts))?;
-        hosts.up.holds(self.draw(addr, u64::MAX)).then_some((at, hosts))
+        self.scenario.hosts.iter().enumerate().find(|(_, hosts)| holds(hosts))
+    }
+
+    /// Whether everybody is on our link.
+    pub fn is_on_link(&self) -> bool {
+        self.scenario.on_link
     }
 
     /// The name of the host at `addr`.
     pub fn name(&self, addr: IpAddr) -> Option<String> {
-        let name = self.host(addr)?.1.name.as_ref()?;
+        let name = self.known(addr)?.1.name.as_ref()?;
         Some(name.replace("{ip}", &dashed(addr)))
     }
 
@@ -110,54 +179,64 @@ impl World {
         })
     }
 
-    /// What answers at `peer`, whatever the links lose.
+    /// What a connect or a datagram meets at `peer`, whatever the links lose. Refusals count towards the host's rates.
     pub fn answer(&self, protocol: Protocol, peer: SocketAddr) -> Answer {
-        let mut at = peer;
-        for _ in 0..FORWARDS {
-            let Some((_, hosts)) = self.host(at.ip()) else { return Answer::Silent };
-            let rules = if protocol == Protocol::Udp { &hosts.udp } else { &hosts.tcp };
-            let rule = rules.iter().enumerate().find(|(index, rule)| self.applies(*index, rule, at));
-            match rule {
-                Some((_, PortsSpec { forward: Some(to), .. })) => at = *to,
-                Some((_, rule)) => return self.behave(rule.state, rule.service.as_deref(), hosts, at.ip()),
-                None => return self.behave(hosts.otherwise, None, hosts, at.ip()),
-            }
+        let now = self.clock.now();
+        let Some(met) = self.meet(protocol, peer, now) else { return Answer::Silent };
+        let resets = protocol == Protocol::Tcp && (met.state == PortModel::Closed || met.reject == Reject::Reset);
+        let (rate, most) = if resets { (Rate::Rst, met.hosts.rst_rate) } else { (Rate::Icmp, met.hosts.icmp_rate) };
+        match met.state {
+            PortModel::Open => Answer::Open(met.service.cloned()),
+            PortModel::Silent => Answer::Silent,
+            _ if !self.may_send(rate, most, met.addr, now) => Answer::Silent,
+            PortModel::Reject if !matches!(met.reject, Reject::Reset | Reject::Port) => Answer::Reject,
+            PortModel::Closed | PortModel::Reject => Answer::Closed,
         }
-        Answer::Silent
+    }
+
+    /// The port a packet reaches that arrives at `peer` at `at`, forwards followed; none if nobody is there.
+    pub fn meet(&self, protocol: Protocol, peer: SocketAddr, at: Timestamp) -> Option<Met<'_>> {
+        let mut end = peer;
+        for forwards in 0..FORWARDS {
+            let (_, hosts) = self.host_at(end.ip(), at)?;
+            let rules = match protocol {
+                Protocol::Udp => &hosts.udp,
+                Protocol::Sctp => &hosts.sctp,
+                Protocol::Tcp | Protocol::Ip => &hosts.tcp,
+            };
+            let rule = rules.iter().enumerate().find(|(index, rule)| self.applies(*index, rule, end));
+            let rule = rule.map(|(_, rule)| rule);
+            if let Some(PortsSpec { forward: Some(to), .. }) = rule {
+                end = *to;
+                continue;
+            }
+            let service = rule.and_then(|rule| self.services.get(rule.service.as_ref()?));
+            let reject = rule.and_then(|rule| rule.reject).unwrap_or(hosts.reject);
+            let state = rule.map_or(hosts.otherwise, |rule| rule.state);
+            return Some(Met { state, service, reject, hosts, addr: end.ip(), forwards: forwards as u8 });
+        }
+        None
     }
 
     fn applies(&self, index: usize, rule: &PortsSpec, at: SocketAddr) -> bool {
-        rule.ports.contains(at.port())
-            && rule.share.holds(self.draw(at.ip(), index as u64 * 65_536 + u64::from(at.port())))
+        let draw = || self.draw(at.ip(), index as u64 * 65_536 + u64::from(at.port()));
+        rule.ports.contains(at.port()) && rule.share.holds(draw)
     }
 
-    fn behave(&self, state: PortModel, service: Option<&str>, hosts: &HostsSpec, addr: IpAddr) -> Answer {
-        match state {
-            PortModel::Open => {
-                Answer::Open(service.and_then(|name| self.scenario.services.get(name)).cloned().map(Rc::new))
-            }
-            PortModel::Closed if self.may_send(Rate::Rst, hosts.rst_rate, addr) => Answer::Closed,
-            PortModel::Reject if self.may_send(Rate::Icmp, hosts.icmp_rate, addr) => Answer::Reject,
-            PortModel::Closed | PortModel::Reject | PortModel::Silent => Answer::Silent,
-        }
-    }
-
-    /// One packet over the common link and the host's own; when and how often it arrives.
-    pub fn cross(&self, way: Way, peer: IpAddr) -> Arrival {
-        let now = self.clock.now();
-        let common = self.link.cross(way, now);
-        let Some(own) = self.host(peer).and_then(|(at, _)| self.links.get(at)) else { return common };
-        let own = own.cross(way, now);
+    /// One packet over the common link and the host's own, sent at `at`; when and how often it arrives.
+    pub fn cross(&self, way: Way, peer: IpAddr, at: Timestamp) -> Arrival {
+        let common = self.link.cross(way, at);
+        let Some(own) = self.known(peer).and_then(|(rule, _)| self.links.get(rule)) else { return common };
+        let own = own.cross(way, at);
         let both = |a: Option<Duration>, b: Option<Duration>| Some(a? + b?);
         Arrival { first: both(common.first, own.first), second: both(common.second.or(own.second), own.first) }
     }
 
-    /// Whether the host may send one more of what is rated; the rate has a burst of one second.
-    fn may_send(&self, what: Rate, rate: u32, addr: IpAddr) -> bool {
+    /// Whether the host may send one more of what is rated at `now`; the rate has a burst of one second.
+    pub fn may_send(&self, what: Rate, rate: u32, addr: IpAddr, now: Timestamp) -> bool {
         if rate == 0 {
             return true;
         }
-        let now = self.clock.now();
         let each = Duration::from_secs(1) / rate;
         let mut rated = self.rated.borrow_mut();
         if rated.len() >= RATED && !rated.contains_key(&(what, addr)) {
@@ -174,7 +253,8 @@ impl World {
         true
     }
 
-    fn draw(&self, addr: IpAddr, what: u64) -> u64 {
+    /// The number that belongs to an address and a purpose.
+    pub fn draw(&self, addr: IpAddr, what: u64) -> u64 {
         let bits = match addr {
             IpAddr::V4(addr) => u128::from(addr.to_bits()),
             IpAddr::V6(addr) => addr.to_bits(),
