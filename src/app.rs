@@ -20,6 +20,7 @@ mod simulation;
 mod surroundings;
 mod terminal;
 mod trace;
+mod unwired;
 mod why;
 
 use std::ffi::OsString;
@@ -48,6 +49,7 @@ fn dispatch(arguments: &[OsString]) -> Result<ExitCode, Error> {
     match cli::parse(arguments)? {
         Command::Help(text) | Command::Version(text) | Command::Notice(text) => print(&text),
         Command::ScriptHelp(request) => script_help::run(&request).and_then(|text| print(&text)),
+        Command::InterfaceList => Err(unwired::error("--iflist")),
         Command::Merge(request) => merge::run(&request),
         Command::Resume { journal, keys } => resume(&journal, keys),
         Command::Run(settings) => session::run(*settings),

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::scripts::Chosen;
 use crate::cli::Settings;
-use crate::target::{Exclude, Name, Spec};
+use crate::target::{Exclude, Name, PortSet, Spec};
 
 /// Longest text of a part that is kept as it is; of others there is a digest.
 const LEGIBLE: usize = 120;
@@ -22,11 +22,10 @@ impl Identity {
         settings: &Settings,
         specs: &[Spec],
         exclude: (&Exclude, &[Name]),
-        ports: &[u16],
+        ports: &PortSet,
         chosen: &Chosen,
     ) -> Identity {
         let targets: Vec<String> = specs.iter().map(ToString::to_string).collect();
-        let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
         let mut scripts: Vec<String> = Vec::new();
         for one in &chosen.selected {
             scripts.push(format!("{} {}", one.script.id, digest(&one.script.source)));
@@ -36,8 +35,9 @@ impl Identity {
         let parts = [
             ("targets", targets.join(" ")),
             ("excluded targets", format!("{exclude:?}")),
-            ("ports", ports.join(",")),
-            ("discovery", if settings.scan.skip_discovery { "none" } else { "by ports" }.to_owned()),
+            ("ports", listed(ports)),
+            ("scan", format!("{:?} {:?}", settings.scan.kinds, settings.scan.scan_flags)),
+            ("discovery", format!("{:?}", settings.scan.discovery)),
             ("scripts", scripts.join(", ")),
             ("script arguments", format!("{arguments:?}")),
             ("names", format!("{names:?}")),
@@ -79,6 +79,18 @@ impl Identity {
     fn part(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
     }
+}
+
+/// The ports of each protocol that has any.
+fn listed(ports: &PortSet) -> String {
+    let mut text = String::new();
+    for (letter, of_one) in [("T", &ports.tcp), ("U", &ports.udp), ("S", &ports.sctp), ("P", &ports.ip)] {
+        if !of_one.is_empty() {
+            let numbers: Vec<String> = of_one.iter().map(ToString::to_string).collect();
+            let _ = write!(text, "{}{letter}:{}", if text.is_empty() { "" } else { "," }, numbers.join(","));
+        }
+    }
+    text
 }
 
 fn short(text: String) -> String {
