@@ -4,6 +4,7 @@ mod course;
 mod embedded;
 mod identity;
 mod inputs;
+mod interface_list;
 mod interrupt;
 mod journal;
 mod keys;
@@ -49,7 +50,7 @@ fn dispatch(arguments: &[OsString]) -> Result<ExitCode, Error> {
     match cli::parse(arguments)? {
         Command::Help(text) | Command::Version(text) | Command::Notice(text) => print(&text),
         Command::ScriptHelp(request) => script_help::run(&request).and_then(|text| print(&text)),
-        Command::InterfaceList => Err(unwired::error("--iflist")),
+        Command::InterfaceList => interface_list::run().and_then(|text| print(&text)),
         Command::Merge(request) => merge::run(&request),
         Command::Resume { journal, keys } => resume(&journal, keys),
         Command::Run(settings) => session::run(*settings),

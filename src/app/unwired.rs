@@ -21,9 +21,6 @@ pub fn check(scan: &ScanSettings) -> Result<(), Error> {
         ("--min-rate", timing.min_rate.is_some() || timing.defeat_rst || timing.defeat_icmp),
         ("-e", scan.interface.is_some()),
     ];
-    asked.iter().find(|(_, given)| *given).map_or(Ok(()), |(what, _)| Err(error(what)))
-}
-
-pub fn error(what: &str) -> Error {
-    Error::Usage(format!("{what} is not wired yet"))
+    let wanting = asked.iter().find(|(_, given)| *given);
+    wanting.map_or(Ok(()), |(what, _)| Err(Error::Usage(format!("{what} is not wired yet"))))
 }
