@@ -100,6 +100,13 @@ pub fn ports(settings: &PortSettings, scan: &ScanSettings) -> Result<PortSet, Er
     Ok(choice.resolve(&protocols(scan))?)
 }
 
+/// The number of the interface of `-e`.
+pub fn interface(scan: &ScanSettings, around: &Surroundings) -> Result<Option<u32>, Error> {
+    let Some(name) = &scan.interface else { return Ok(None) };
+    let unknown = || Error::Usage(format!("-e {name}: there is no such interface; --iflist lists them"));
+    around.interface(name).map(Some).ok_or_else(unknown)
+}
+
 /// The pings asked for, each with its ports or protocols; where none were given, the kind's usual ones.
 pub fn pings(settings: &DiscoverySettings) -> Result<Vec<(PingKind, Vec<u16>)>, Error> {
     let mut pings = Vec::new();

@@ -197,6 +197,7 @@ impl Prepared {
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
         let ports = inputs::ports(&settings.ports, &settings.scan)?;
         inputs::pings(&settings.scan.discovery)?;
+        inputs::interface(&settings.scan, around)?;
         unwired::check(&settings.scan)?;
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;

@@ -829,6 +829,9 @@ fn a_replay_takes_the_recorded_command_line_and_what_is_typed_now_goes_first() {
     let mut expected = settings("-n -T4 --script-args a=1 -p 80 --script y --seed 8 --json other");
     expected.run.words.clear();
     assert_eq!(changed, Settings { args_line: changed.args_line.clone(), ..expected });
+    let kinds = replayed("-sSU -PS22 host", "--replay r -sTY -PE").scan;
+    assert_eq!(kinds.kinds, [ScanKind::Connect, ScanKind::SctpInit]);
+    assert_eq!(kinds.discovery.pings, [ping(PingKind::Echo, "")]);
     let foreign = replayed("", "--replay r --replay-lenient -p 80 host");
     assert_eq!(foreign.targets.specs, ["host"]);
 }
