@@ -4,6 +4,7 @@ mod course;
 mod embedded;
 mod identity;
 mod inputs;
+mod interface_list;
 mod interrupt;
 mod journal;
 mod keys;
@@ -20,6 +21,7 @@ mod simulation;
 mod surroundings;
 mod terminal;
 mod trace;
+mod unwired;
 mod why;
 
 use std::ffi::OsString;
@@ -48,6 +50,7 @@ fn dispatch(arguments: &[OsString]) -> Result<ExitCode, Error> {
     match cli::parse(arguments)? {
         Command::Help(text) | Command::Version(text) | Command::Notice(text) => print(&text),
         Command::ScriptHelp(request) => script_help::run(&request).and_then(|text| print(&text)),
+        Command::InterfaceList => interface_list::run().and_then(|text| print(&text)),
         Command::Merge(request) => merge::run(&request),
         Command::Resume { journal, keys } => resume(&journal, keys),
         Command::Run(settings) => session::run(*settings),

@@ -163,7 +163,7 @@ fn cases_that_cannot_be_read_are_named() {
         ("arguments = []\ncolour = 1\n", "unknown field `colour`"),
         ("", "missing field `arguments`"),
         ("arguments = [\"--help\"]\n", "arguments are no scan"),
-        ("arguments = [\"-sS\", \"127.0.0.1\"]\n", "SYN scan"),
+        ("arguments = [\"-sV\", \"127.0.0.1\"]\n", "version detection"),
         ("arguments = [\n", "case.toml"),
     ] {
         describe(&dir, more);

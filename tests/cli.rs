@@ -46,23 +46,17 @@ fn wrong_options_are_refused_with_what_to_write() {
 #[test]
 fn options_of_nmap_that_do_not_exist_are_refused_by_name() {
     let refused = [
-        ("-sS", "SYN scan", "-sT"),
-        ("-sU", "UDP scan", "script"),
         ("-sV", "version detection", "-sC"),
+        ("-sSV", "version detection", "-sC"),
         ("-O", "operating system detection", "leave it out"),
         ("-A", "together", "-sC"),
-        ("-sn", "discovery without a port scan", "-p"),
-        ("-sL", "list of targets", "report"),
-        ("-PS22,80", "TCP SYN discovery", "-Pn"),
-        ("-PE", "ICMP echo discovery", "-Pn"),
-        ("--traceroute", "route", "traceroute(8)"),
+        ("-sIzombie", "idle scan", "-sS"),
+        ("-S", "forged source address", "leave it out"),
         ("-f", "fragmented packets", "leave it out"),
         ("-Dme", "decoys", "leave it out"),
-        ("--min-rate", "lowest rate", "--max-rate"),
         ("-iR5", "random targets", "-iL"),
         ("-oS", "script kiddie output", "-oN"),
         ("--datadir", "data directory", "--script-dir"),
-        ("--packet-trace", "trace", "--script-trace"),
     ];
     for (option, what, instead) in refused {
         refuses(&[option, "127.0.0.1"], &[option, what, "is not available in sonde", instead]);
@@ -88,6 +82,35 @@ fn help_version_and_script_help_go_to_stdout_and_end_well() {
     assert_eq!(list[0]["id"], "http-title");
     assert_eq!(list[0]["args"]["url"]["type"], "string");
     refuses(&["--script-help", "no-such-script"], &["no-such-script", "--script-help all"]);
+}
+
+#[test]
+fn scans_that_contradict_themselves_are_refused() {
+    refuses(&["-sS", "-sT", "127.0.0.1"], &["-sS and -sT contradict each other"]);
+    refuses(&["-sOU", "127.0.0.1"], &["-sU and -sO contradict each other"]);
+    refuses(&["-sn", "-p", "80", "127.0.0.1"], &["-sn and -p contradict each other", "-PS<ports>"]);
+    refuses(&["--unprivileged", "-sS", "127.0.0.1"], &["--unprivileged and -sS", "use -sT"]);
+    refuses(&["-e", "no-such-link", "127.0.0.1"], &["-e no-such-link: there is no such interface", "--iflist"]);
+    refuses(&["--min-rate", "9", "--max-rate", "3", "127.0.0.1"], &["is above"]);
+}
+
+#[test]
+fn wrong_lists_of_pings_are_refused_like_ports() {
+    refuses(&["-sn", "-PS22,T:80", "127.0.0.1"], &["-PS: `T:80`", "without a qualifier"]);
+    refuses(&["-sn", "-PU70000", "127.0.0.1"], &["-PU: `70000`", "0 to 65535"]);
+    refuses(&["-sn", "-PAhtpp", "127.0.0.1"], &["-PA: `htpp`", "did you mean `http`"]);
+    refuses(&["-sn", "-PO1,256", "127.0.0.1"], &["-PO: `256`", "0 to 255"]);
+    refuses(&["-sT", "-p", "U:53", "127.0.0.1"], &["U:", "add -sU"]);
+}
+
+#[test]
+fn interfaces_are_listed_without_privileges() {
+    let list = sonde(["--iflist", "--unprivileged"]).run().expect(0);
+    let text = list.text();
+    assert!(text.starts_with("INTERFACE ") && text.contains("\nDESTINATION "), "{list}");
+    let loopback = |line: &str| line.split_whitespace().take(4).eq(["lo", "loopback", "127.0.0.1/8", "-"]);
+    assert!(text.lines().any(loopback) && list.stderr.is_empty(), "{list}");
+    refuses(&["--iflist", "-oX", "-"], &["--iflist writes text to stdout only"]);
 }
 
 // Targets and ports.

@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::scripts::Chosen;
-use crate::cli::Settings;
-use crate::target::{Exclude, Name, Spec};
+use crate::cli::{DiscoveryMode, DiscoverySettings, ScanSettings, Settings};
+use crate::target::{Exclude, Name, PortSet, Spec};
 
 /// Longest text of a part that is kept as it is; of others there is a digest.
 const LEGIBLE: usize = 120;
@@ -22,11 +22,10 @@ impl Identity {
         settings: &Settings,
         specs: &[Spec],
         exclude: (&Exclude, &[Name]),
-        ports: &[u16],
+        ports: &PortSet,
         chosen: &Chosen,
     ) -> Identity {
         let targets: Vec<String> = specs.iter().map(ToString::to_string).collect();
-        let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
         let mut scripts: Vec<String> = Vec::new();
         for one in &chosen.selected {
             scripts.push(format!("{} {}", one.script.id, digest(&one.script.source)));
@@ -36,8 +35,9 @@ impl Identity {
         let parts = [
             ("targets", targets.join(" ")),
             ("excluded targets", format!("{exclude:?}")),
-            ("ports", ports.join(",")),
-            ("discovery", if settings.scan.skip_discovery { "none" } else { "by ports" }.to_owned()),
+            ("ports", listed(ports)),
+            ("kinds of scans", kinds(&settings.scan)),
+            ("ways of discovery", discovery(&settings.scan.discovery)),
             ("scripts", scripts.join(", ")),
             ("script arguments", format!("{arguments:?}")),
             ("names", format!("{names:?}")),
@@ -81,6 +81,49 @@ impl Identity {
     }
 }
 
+/// The ports, with a letter before those of a protocol unless all are of TCP.
+fn listed(ports: &PortSet) -> String {
+    let all = [("T:", &ports.tcp), ("U:", &ports.udp), ("S:", &ports.sctp), ("P:", &ports.ip)];
+    let only_tcp = ports.count() == ports.tcp.len();
+    let mut lists = Vec::new();
+    for (letter, of_one) in all.into_iter().filter(|(_, of_one)| !of_one.is_empty()) {
+        let numbers: Vec<String> = of_one.iter().map(ToString::to_string).collect();
+        lists.push(format!("{}{}", if only_tcp { "" } else { letter }, numbers.join(",")));
+    }
+    lists.join(",")
+}
+
+/// The kinds of scans, and what makes their probes other ones.
+fn kinds(scan: &ScanSettings) -> String {
+    if scan.kinds.is_empty() {
+        return "usual".to_owned();
+    }
+    let names: Vec<&str> = scan.kinds.iter().map(|kind| kind.name()).collect();
+    let flags = scan.scan_flags.map_or_else(String::new, |flags| format!(" with flags {flags:#04x}"));
+    format!("{}{flags}", names.join(", "))
+}
+
+/// How hosts are asked whether they are there.
+fn discovery(settings: &DiscoverySettings) -> String {
+    let mode = match settings.mode {
+        DiscoveryMode::Skip | DiscoveryMode::Neither => "none",
+        DiscoveryMode::List => "a list",
+        DiscoveryMode::Normal | DiscoveryMode::Only if settings.pings.is_empty() => "usual",
+        DiscoveryMode::Normal | DiscoveryMode::Only => "by pings",
+    };
+    let mut text = mode.to_owned();
+    for ping in &settings.pings {
+        let _ = write!(text, " {:?} {}", ping.kind, ping.ports.as_deref().unwrap_or_default());
+    }
+    if !settings.arp {
+        text.push_str(" without ARP");
+    }
+    if settings.ignore_rst {
+        text.push_str(" without resets");
+    }
+    text
+}
+
 fn short(text: String) -> String {
     if text.len() <= LEGIBLE { text } else { format!("{} characters, sha256 {}", text.len(), digest(&text)) }
 }
@@ -97,6 +140,14 @@ mod tests {
 
     fn identity(parts: &[(&str, &str)]) -> Identity {
         Identity(parts.iter().map(|(name, text)| ((*name).to_owned(), short((*text).to_owned()))).collect())
+    }
+
+    #[test]
+    fn ports_have_the_letter_of_their_protocol() {
+        let tcp = PortSet { tcp: vec![22, 80], ..PortSet::default() };
+        assert_eq!(listed(&tcp), "22,80");
+        assert_eq!(listed(&PortSet { udp: vec![53], ..tcp }), "T:22,80,U:53");
+        assert_eq!(listed(&PortSet { ip: vec![1, 6], ..PortSet::default() }), "P:1,6");
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::surroundings::Surroundings;
-use crate::cli::{Family, PortSettings, Source, TargetSettings};
+use crate::cli::{DiscoveryMode, DiscoverySettings, Family, PortSettings, ScanSettings, Source, TargetSettings};
 use crate::error::Error;
-use crate::model::Protocol;
+use crate::model::{PingKind, Protocol};
 use crate::net::{self, Names};
-use crate::target::{Exclude, Name, PortChoice, PortSet, Spec, Targets, list};
+use crate::target::{Exclude, Name, PortChoice, PortSet, Spec, Targets, list, probe_ports};
 
 /// Longest list file read: about four million addresses.
 const MAX_LIST: u64 = 64 << 20;
@@ -75,15 +75,61 @@ pub fn family(family: Option<Family>) -> net::Family {
     }
 }
 
-/// The ports to probe.
-pub fn ports(settings: &PortSettings) -> Result<PortSet, Error> {
+/// What the kinds of scans chosen have ports of, each once. None where discovery is all.
+pub fn protocols(scan: &ScanSettings) -> Vec<Protocol> {
+    match scan.discovery.mode {
+        DiscoveryMode::Normal | DiscoveryMode::Skip if scan.kinds.is_empty() => vec![Protocol::Tcp],
+        DiscoveryMode::Normal | DiscoveryMode::Skip => {
+            let mut protocols: Vec<Protocol> = scan.kinds.iter().map(|kind| kind.protocol()).collect();
+            protocols.sort_unstable();
+            protocols.dedup();
+            protocols
+        }
+        DiscoveryMode::Only | DiscoveryMode::Neither | DiscoveryMode::List => Vec::new(),
+    }
+}
+
+/// The ports to probe, of each protocol that is scanned.
+pub fn ports(settings: &PortSettings, scan: &ScanSettings) -> Result<PortSet, Error> {
     let choice = PortChoice {
         expression: settings.expression.clone(),
         exclude: settings.exclude.clone(),
         top: settings.top.map(u32::from),
         fast: settings.fast,
     };
-    Ok(choice.resolve(&[Protocol::Tcp])?)
+    Ok(choice.resolve(&protocols(scan))?)
+}
+
+/// The number of the interface of `-e`.
+pub fn interface(scan: &ScanSettings, around: &Surroundings) -> Result<Option<u32>, Error> {
+    let Some(name) = &scan.interface else { return Ok(None) };
+    let unknown = || Error::Usage(format!("-e {name}: there is no such interface; --iflist lists them"));
+    around.interface(name).map(Some).ok_or_else(unknown)
+}
+
+/// The pings asked for, each with its ports or protocols; where none were given, the kind's usual ones.
+pub fn pings(settings: &DiscoverySettings) -> Result<Vec<(PingKind, Vec<u16>)>, Error> {
+    let mut pings = Vec::new();
+    for ping in &settings.pings {
+        // The ports a host is asked at unless others are given.
+        let (flag, protocol, usual): (_, _, &[u16]) = match ping.kind {
+            PingKind::Echo | PingKind::Timestamp | PingKind::Mask => {
+                pings.push((ping.kind, Vec::new()));
+                continue;
+            }
+            PingKind::Syn => ("-PS", Protocol::Tcp, &[80]),
+            PingKind::Ack => ("-PA", Protocol::Tcp, &[80]),
+            PingKind::Udp => ("-PU", Protocol::Udp, &[40125]),
+            PingKind::Sctp => ("-PY", Protocol::Sctp, &[80]),
+            PingKind::Protocol => ("-PO", Protocol::Ip, &[1, 2, 4]),
+        };
+        let ports = match &ping.ports {
+            Some(list) => probe_ports(list, flag, protocol)?,
+            None => usual.to_vec(),
+        };
+        pings.push((ping.kind, ports));
+    }
+    Ok(pings)
 }
 
 /// The text of a file with script arguments.

@@ -16,12 +16,12 @@ use super::replay::Replayed;
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
 use super::why::Why;
-use super::{complain, inputs, outputs, privileges, simulation, terminal};
+use super::{complain, inputs, outputs, privileges, simulation, terminal, unwired};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
-use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
+use crate::cli::{DiscoveryMode, RunSettings, ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{
     Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals,
@@ -195,10 +195,14 @@ impl Prepared {
         settings.notes.iter().for_each(|note| complain(note));
         let specs = inputs::specs(&settings.targets, around)?;
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
-        let ports: Rc<[u16]> = inputs::ports(&settings.ports)?.tcp.into();
+        let ports = inputs::ports(&settings.ports, &settings.scan)?;
+        inputs::pings(&settings.scan.discovery)?;
+        inputs::interface(&settings.scan, around)?;
+        unwired::check(&settings.scan)?;
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
         let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
+        let ports = ports.tcp.into();
         Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, identity, reports })
     }
 }
@@ -241,7 +245,7 @@ impl Session {
         };
         let why = Why::new(&settings.scripts.why, &chosen)?;
         let has_scripts = !chosen.selected.is_empty();
-        let governor = Governor::new(network.clock.clone(), settings.scan.max_rate);
+        let governor = Governor::new(network.clock.clone(), settings.scan.timing.max_rate);
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
         let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches, why.as_ref());
         let launcher = Rc::new(Launcher { without_packets, ..launcher });
@@ -571,17 +575,17 @@ fn plan(
         spawner: runtime.spawner(),
         pace: Pace {
             timeout: settings.scan.connect_timeout,
-            retries: settings.scan.max_retries,
+            retries: settings.scan.timing.max_retries,
             per_host,
             total,
-            delay: settings.scan.scan_delay,
+            delay: settings.scan.timing.scan_delay,
             keep_open: !launcher.index.is_empty(),
             governor,
             in_flight: Rc::default(),
             probed: Rc::default(),
         },
         ports: Rc::clone(ports),
-        assume_up: settings.scan.skip_discovery,
+        assume_up: settings.scan.discovery.mode == DiscoveryMode::Skip,
         reverse_names: settings.names.reverse,
         host_timeout: settings.scan.host_timeout,
         fold: Box::new(move |ports| report::fold(ports, verbosity.get().0, verbosity.get().1)),

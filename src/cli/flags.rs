@@ -71,19 +71,124 @@ pub struct Flags {
     pub sequential: bool,
 
     // Scan.
+    /// SYN scan (-sS)
+    #[argh(switch)]
+    pub scan_syn: bool,
     /// connect scan (-sT)
     #[argh(switch)]
     pub scan_connect: bool,
+    /// UDP scan (-sU)
+    #[argh(switch)]
+    pub scan_udp: bool,
+    /// ACK scan (-sA)
+    #[argh(switch)]
+    pub scan_ack: bool,
+    /// window scan (-sW)
+    #[argh(switch)]
+    pub scan_window: bool,
+    /// scan with FIN and ACK, Maimon (-sM)
+    #[argh(switch)]
+    pub scan_maimon: bool,
+    /// null scan (-sN)
+    #[argh(switch)]
+    pub scan_null: bool,
+    /// FIN scan (-sF)
+    #[argh(switch)]
+    pub scan_fin: bool,
+    /// scan with FIN, PSH and URG, Xmas (-sX)
+    #[argh(switch)]
+    pub scan_xmas: bool,
+    /// IP protocol scan (-sO)
+    #[argh(switch)]
+    pub scan_protocols: bool,
+    /// SCTP INIT scan (-sY)
+    #[argh(switch)]
+    pub scan_sctp_init: bool,
+    /// SCTP COOKIE-ECHO scan (-sZ)
+    #[argh(switch)]
+    pub scan_sctp_cookie: bool,
+    /// TCP flags of the probe: a number or names
+    #[argh(option, long = "scanflags", arg_name = "flags")]
+    pub scan_flags: Option<String>,
+    /// route to each host
+    #[argh(switch)]
+    pub traceroute: bool,
+
+    // Discovery.
+    /// discovery and no ports (-sn)
+    #[argh(switch)]
+    pub ping_only: bool,
+    /// list the targets and send nothing (-sL)
+    #[argh(switch)]
+    pub list_only: bool,
     /// no discovery: scan every target (-Pn)
     #[argh(switch)]
     pub no_ping: bool,
+    /// ICMP echo (-PE)
+    #[argh(switch)]
+    pub ping_echo: bool,
+    /// ICMP timestamp (-PP)
+    #[argh(switch)]
+    pub ping_timestamp: bool,
+    /// ICMP address mask (-PM)
+    #[argh(switch)]
+    pub ping_mask: bool,
+    /// TCP SYN to ports (-PS)
+    #[argh(option, arg_name = "ports")]
+    pub ping_syn: Option<String>,
+    /// TCP ACK to ports (-PA)
+    #[argh(option, arg_name = "ports")]
+    pub ping_ack: Option<String>,
+    /// datagrams to ports (-PU)
+    #[argh(option, arg_name = "ports")]
+    pub ping_udp: Option<String>,
+    /// SCTP INIT to ports (-PY)
+    #[argh(option, arg_name = "ports")]
+    pub ping_sctp: Option<String>,
+    /// IP protocols (-PO)
+    #[argh(option, arg_name = "protocols")]
+    pub ping_protocol: Option<String>,
+    /// ARP, which is asked on local links anyway (-PR)
+    #[argh(switch)]
+    pub ping_arp: bool,
+    /// no ARP and no neighbour solicitation
+    #[argh(switch)]
+    pub disable_arp_ping: bool,
+    /// a reset does not show that a host is up
+    #[argh(switch)]
+    pub discovery_ignore_rst: bool,
+
+    // Packets.
+    /// interface for link-local targets and routes (-e)
+    #[argh(option, arg_name = "interface")]
+    pub interface: Option<String>,
+    /// port that probes come from (-g)
+    #[argh(option, arg_name = "port")]
+    pub source_port: Option<String>,
+    /// time to live of probes
+    #[argh(option, arg_name = "hops")]
+    pub ttl: Option<String>,
+    /// random bytes added to probes
+    #[argh(option, arg_name = "bytes")]
+    pub data_length: Option<String>,
+    /// wrong checksums
+    #[argh(switch, long = "badsum")]
+    pub bad_sum: bool,
+    /// show every packet sent and received
+    #[argh(switch)]
+    pub packet_trace: bool,
+    /// list interfaces and routes and stop
+    #[argh(switch, long = "iflist")]
+    pub interface_list: bool,
+
+    // Timing.
     /// timing template 0 to 5 or its name (-T)
     #[argh(option, arg_name = "0-5")]
     pub timing: Option<String>,
-    /// connections kept under way at least
+    /// probes or connections kept under way at least
     #[argh(option, arg_name = "n")]
     pub min_parallelism: Option<String>,
-    /// connections under way at most
+    /// probes or connections under way at most
     #[argh(option, arg_name = "n")]
     pub max_parallelism: Option<String>,
     /// sockets open at most
@@ -97,16 +202,19 @@ pub struct Flags {
     /// sockets of all instances of one script at most
     #[argh(option, arg_name = "n")]
     pub max_sockets_per_script: Option<String>,
-    /// connections begun per second at most
+    /// probes and connections begun per second at least
+    #[argh(option, arg_name = "rate")]
+    pub min_rate: Option<String>,
+    /// probes and connections begun per second at most
     #[argh(option, arg_name = "rate")]
     pub max_rate: Option<String>,
     /// time for one host
     #[argh(option, arg_name = "time")]
     pub host_timeout: Option<String>,
-    /// wait for the first answer of a host
+    /// wait for a connection, if not as long as for the first answer
     #[argh(option, arg_name = "time")]
     pub connect_timeout: Option<String>,
-    /// nmap's name of the connect timeout
+    /// wait for the first answer of a host
     #[argh(option, arg_name = "time")]
     pub initial_rtt_timeout: Option<String>,
     /// shortest adapted wait
@@ -118,9 +226,18 @@ pub struct Flags {
     /// tries after the first
     #[argh(option, arg_name = "n")]
     pub max_retries: Option<String>,
-    /// pause between two connections to one host
+    /// pause between two probes of one host
     #[argh(option, arg_name = "time")]
     pub scan_delay: Option<String>,
+    /// longest pause a host that loses probes may lead to
+    #[argh(option, arg_name = "time")]
+    pub max_scan_delay: Option<String>,
+    /// ports that answer late because resets are limited count as unanswered
+    #[argh(switch)]
+    pub defeat_rst_ratelimit: bool,
+    /// ports that answer late because ICMP errors are limited count as unanswered
+    #[argh(switch)]
+    pub defeat_icmp_ratelimit: bool,
     /// accepted without effect
     #[argh(option, arg_name = "n")]
     pub min_hostgroup: Option<String>,

@@ -6,6 +6,7 @@
 //! Never here: reading a file, the clock or the environment; opening anything; target, port or script expressions (they
 //! stay text, their rooms read them); printing and exiting.
 
+mod discovery;
 pub mod flags;
 mod help;
 pub mod normalise;
@@ -13,8 +14,10 @@ mod operation;
 mod refused;
 mod replay;
 mod resolve;
+mod scanning;
 pub mod settings;
 mod spelling;
+mod tcp_flags;
 mod timing;
 mod usage;
 mod values;
@@ -29,8 +32,9 @@ use argh::FromArgs;
 
 pub use replay::Replay;
 pub use settings::{
-    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, RunSettings,
-    ScanSettings, ScriptSettings, Settings, Source, TargetSettings,
+    Color, Destination, DiscoveryMode, DiscoverySettings, Family, Format, NameSettings, PingSettings, PortSettings,
+    PrivilegeSettings, ReportSettings, RunSettings, ScanSettings, ScriptSettings, Settings, Source, TargetSettings,
+    TimingSettings,
 };
 pub use usage::UsageError;
 
@@ -48,6 +52,8 @@ pub enum Command {
     Notice(String),
     /// Describe scripts.
     ScriptHelp(ScriptHelp),
+    /// List the interfaces of this machine, and its routes.
+    InterfaceList,
     /// Join reports.
     Merge(Merge),
     /// Go on with the scan of a journal, which holds the command line.

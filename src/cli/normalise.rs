@@ -12,7 +12,7 @@ use argh::{ArgsInfo, FlagInfoKind, Optionality};
 
 use super::flags::Flags;
 use super::refused::{self, REFUSED};
-use super::spelling::{self, COUNTED, HIGHEST_COUNT, SPELLINGS};
+use super::spelling::{self, COUNTED, Glued, HIGHEST_COUNT, SPELLINGS};
 use super::usage::{UsageError, quote};
 use crate::model::nearest::nearest;
 
@@ -296,7 +296,8 @@ fn exact_word(name: &str, typed: &str, double: bool) -> Reading {
         return None;
     }
     if let Some(spelling) = spelling::find(name) {
-        return Some(Ok(vec![Meant::new(spelling.long, typed)]));
+        let empty = (spelling.glued == Glued::Only).then(String::new);
+        return Some(Ok(vec![Meant { value: empty, ..Meant::new(spelling.long, typed) }]));
     }
     let refused = refused::find(name).filter(|refused| refused.is_short())?;
     Some(Err(refused.error(typed)))
@@ -310,7 +311,7 @@ fn scan_letters(body: &str, typed: &str) -> Reading {
     for letter in letters.chars() {
         let word = format!("s{letter}");
         if let Some(spelling) = spelling::find(&word) {
-            meant.push(Meant::new(spelling.long, typed));
+            meant.push(Meant::new(spelling.long, &format!("-{word}")));
         } else {
             let refused = refused::find(&word)?;
             refusal.get_or_insert_with(|| {

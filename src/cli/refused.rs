@@ -11,7 +11,7 @@ pub(super) struct Refused {
     pub(super) what: &'static str,
     /// What to do instead, one line.
     pub(super) remedy: &'static str,
-    /// Whether a value may be glued to it: `-PS22,80`, `-g53`.
+    /// Whether a value may be glued to it: `-sIzombie`, `-iR100`.
     pub(super) glued: bool,
 }
 
@@ -40,13 +40,14 @@ const fn glued(word: &'static str, what: &'static str, remedy: &'static str) -> 
     Refused { word, what, remedy, glued: true }
 }
 
-const CONNECT: &str = "use -sT: the connect scan finds open ports and needs no privileges";
-const NO_PACKETS: &str = "leave it out: scans use ordinary connections, whose packets the system builds";
-const PING: &str = "leave it out for the default discovery, or use -Pn to scan every target";
+const DIRECT: &str = "use -sS, or -sT where no privileges are to be had: both ask the host itself";
+const WHOLE: &str = "leave it out: probes are sent whole, in one packet each";
+const OWN: &str = "leave it out: probes come from the addresses this machine has";
+const ROUTED: &str = "leave it out: the route to a host decides how packets leave; -e chooses the interface";
+const BYTES: &str = "use --data-length for random bytes";
 const VERSIONS: &str = "use -sC or --script: scripts report what a service says about itself";
 const NO_OS: &str = "leave it out: the operating system is not detected";
 const BUILT_IN: &str = "leave it out: the data is inside the program";
-const RATE: &str = "use -T4, --max-parallelism or --max-sockets to go faster, --max-rate for a ceiling";
 const STYLE: &str = "leave it out: the XML names no style sheet; apply one with xsltproc";
 const NO_LOOP: &str = "leave it out: sonde has one event loop and no choice of engines";
 
@@ -66,20 +67,8 @@ pub(super) fn find_glued(body: &str) -> Option<&'static Refused> {
 /// Every refused option.
 pub(super) const REFUSED: &[Refused] = &[
     // Scan techniques.
-    row("sS", "SYN scan", CONNECT),
-    row("sU", "UDP scan", "use a script that speaks the protocol; ports are scanned over TCP only"),
-    row("sA", "ACK scan", CONNECT),
-    row("sN", "null scan", CONNECT),
-    row("sF", "FIN scan", CONNECT),
-    row("sX", "Xmas scan", CONNECT),
-    row("sW", "window scan", CONNECT),
-    row("sM", "Maimon scan", CONNECT),
-    row("sO", "IP protocol scan", CONNECT),
-    row("sY", "SCTP INIT scan", CONNECT),
-    row("sZ", "SCTP COOKIE-ECHO scan", CONNECT),
-    glued("sI", "idle scan", CONNECT),
-    glued("b", "FTP bounce scan", CONNECT),
-    row("scanflags", "TCP flags of a probe", NO_PACKETS),
+    glued("sI", "idle scan", DIRECT),
+    glued("b", "FTP bounce scan", DIRECT),
     // Detection.
     row("sV", "version detection", VERSIONS),
     row("sR", "RPC scan", VERSIONS),
@@ -93,23 +82,7 @@ pub(super) const REFUSED: &[Refused] = &[
     row("osscan-guess", "operating system detection", NO_OS),
     row("fuzzy", "operating system detection", NO_OS),
     row("max-os-tries", "operating system detection", NO_OS),
-    row("A", "version, system, scripts and route together", "use -sC for the default scripts"),
-    row("traceroute", "route to each host", "use traceroute(8) or mtr(8) beside the scan"),
-    // Discovery.
-    row("sn", "discovery without a port scan", "give a short -p list instead, for example -p 80,443 --open"),
-    row("sP", "discovery without a port scan", "give a short -p list instead, for example -p 80,443 --open"),
-    row("sL", "list of targets", "give the targets to a scan; each is named in the report"),
-    glued("PE", "ICMP echo discovery", PING),
-    glued("PP", "ICMP timestamp discovery", PING),
-    glued("PM", "ICMP netmask discovery", PING),
-    glued("PS", "TCP SYN discovery", PING),
-    glued("PA", "TCP ACK discovery", PING),
-    glued("PU", "UDP discovery", PING),
-    glued("PY", "SCTP discovery", PING),
-    glued("PO", "IP protocol discovery", PING),
-    row("PR", "ARP discovery", PING),
-    row("disable-arp-ping", "ARP discovery", "leave it out: ARP is never used for discovery"),
-    row("discovery-ignore-rst", "discovery by reset", PING),
+    row("A", "version, system, scripts and route together", "use -sC --traceroute for the scripts and the route"),
     // Targets and names.
     glued("iR", "random targets", "list the addresses you are allowed to scan, or use -iL"),
     row(
@@ -119,37 +92,21 @@ pub(super) const REFUSED: &[Refused] = &[
     ),
     row("port-ratio", "ports by frequency", "use --top-ports or -F"),
     // Packets.
-    glued("f", "fragmented packets", NO_PACKETS),
-    row("mtu", "fragmented packets", NO_PACKETS),
-    glued("D", "decoys", NO_PACKETS),
-    glued("S", "forged source address", NO_PACKETS),
-    glued(
-        "e",
-        "choice of interface",
-        "leave it out: the system's routes choose the interface; for link-local IPv6 write fe80::1%eth0",
-    ),
-    glued("g", "source port", NO_PACKETS),
-    row("source-port", "source port", NO_PACKETS),
-    row("data", "bytes added to probes", NO_PACKETS),
-    row("data-string", "bytes added to probes", NO_PACKETS),
-    row("data-length", "bytes added to probes", NO_PACKETS),
-    row("ip-options", "IP options", NO_PACKETS),
-    row("ttl", "time to live", NO_PACKETS),
-    row("spoof-mac", "forged hardware address", NO_PACKETS),
-    row("badsum", "wrong checksums", NO_PACKETS),
-    row("adler32", "SCTP checksum", NO_PACKETS),
-    row("send-eth", "sending frames", NO_PACKETS),
-    row("send-ip", "sending raw packets", NO_PACKETS),
+    glued("f", "fragmented packets", WHOLE),
+    row("mtu", "fragmented packets", WHOLE),
+    glued("D", "decoys", OWN),
+    glued("S", "forged source address", OWN),
+    row("data", "bytes added to probes", BYTES),
+    row("data-string", "bytes added to probes", BYTES),
+    row("ip-options", "IP options", "leave it out: probes carry no IP options"),
+    row("spoof-mac", "forged hardware address", OWN),
+    row("adler32", "SCTP checksum", "leave it out: SCTP packets carry the CRC32c of RFC 9260"),
+    row("send-eth", "sending frames", ROUTED),
+    row("send-ip", "sending raw packets", ROUTED),
     row("proxies", "scan through proxies", "run sonde behind the proxy, or use a routed tunnel"),
     row("proxy", "scan through proxies", "run sonde behind the proxy, or use a routed tunnel"),
-    row("packet-trace", "trace of every packet", "use --script-trace to see what scripts send and receive"),
-    row("iflist", "list of interfaces", "use ip address and ip route"),
     // Timing.
-    row("min-rate", "lowest rate", RATE),
-    row("max-scan-delay", "highest adapted delay", "use --scan-delay for a fixed delay, or --max-rate"),
     glued("M", "parallelism", "use --max-parallelism"),
-    row("defeat-rst-ratelimit", "ignoring limits on resets", "use --max-rate to stay below a target's limit"),
-    row("defeat-icmp-ratelimit", "ignoring limits on ICMP errors", "use --max-rate to stay below a target's limit"),
     row("nsock-engine", "choice of event engine", NO_LOOP),
     // Output and data.
     row("append-output", "adding to existing files", "write to a new file and join them afterwards"),
@@ -189,10 +146,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_option_as_typed() {
-        let error = find("sS").map(|refused| refused.error("-sSC"));
-        let expected = UsageError::new("'-sSC' (SYN scan) is not available in sonde", CONNECT);
+        let error = find("sV").map(|refused| refused.error("-sVC"));
+        let expected = UsageError::new("'-sVC' (version detection) is not available in sonde", VERSIONS);
         assert_eq!(error, Some(expected));
-        assert_eq!(find_glued("PS22,80").map(|refused| refused.word), Some("PS"));
-        assert_eq!(find_glued("PS").map(|refused| refused.word), None);
+        assert_eq!(find_glued("sIzombie").map(|refused| refused.word), Some("sI"));
+        assert_eq!(find_glued("sI").map(|refused| refused.word), None);
     }
 }

@@ -10,14 +10,44 @@ use super::usage::{UsageError, quote};
 use super::{Command, read, resolve, values};
 
 /// Options that say one thing together: typed now, one of them takes the place of all that were recorded.
-const GROUPS: [&[&str]; 7] = [
+const GROUPS: [&[&str]; 9] = [
+    &SCAN_KINDS,
+    &["--no-ping", "--ping-only", "--list-only"],
+    &PINGS,
     &["--ports", "--fast", "--top-ports", "--exclude-ports"],
     &["--ipv4", "--ipv6"],
     &["--no-reverse", "--reverse-all"],
-    &["--connect-timeout", "--initial-rtt-timeout"],
     &["--script", "--script-default"],
     &["--script-args", "--script-args-file"],
     &["--exclude", "--excludefile"],
+];
+
+/// Kinds of scans.
+const SCAN_KINDS: [&str; 12] = [
+    "--scan-syn",
+    "--scan-connect",
+    "--scan-udp",
+    "--scan-ack",
+    "--scan-window",
+    "--scan-maimon",
+    "--scan-null",
+    "--scan-fin",
+    "--scan-xmas",
+    "--scan-protocols",
+    "--scan-sctp-init",
+    "--scan-sctp-cookie",
+];
+
+/// Kinds of pings.
+const PINGS: [&str; 8] = [
+    "--ping-echo",
+    "--ping-timestamp",
+    "--ping-mask",
+    "--ping-syn",
+    "--ping-ack",
+    "--ping-udp",
+    "--ping-sctp",
+    "--ping-protocol",
 ];
 
 /// What belongs to the recorded run alone, beside [`DESTINATIONS`]: where it wrote to.

@@ -9,14 +9,15 @@ use super::flags::Flags;
 use super::normalise::{Role, Word};
 use super::operation;
 use super::settings::{
-    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScanSettings,
-    ScriptSettings, Settings, Source, TargetSettings,
+    Color, Destination, Family, Format, NameSettings, PortSettings, PrivilegeSettings, ReportSettings, ScriptSettings,
+    Settings, Source, TargetSettings,
 };
 use super::spelling::canonical;
 use super::timing::{self, Template};
 use super::usage::{UsageError, quote};
 use super::values::{self, Fault};
 use super::{Command, ScriptHelp, ScriptTest};
+use super::{discovery, scanning};
 
 /// Where cases of scripts are, unless said.
 const CASES: &str = "testdata/scripts";
@@ -27,6 +28,9 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     let typed = Typed { words };
     if !flags.script_help.is_empty() {
         return script_help(&typed, flags).map(Command::ScriptHelp);
+    }
+    if flags.interface_list {
+        return interface_list(&typed, flags);
     }
     if flags.script_test {
         return script_test(&typed, flags).map(Command::ScriptTest);
@@ -66,7 +70,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     let settings = Settings {
         ports: ports(&typed, flags)?,
         names: names(&typed, flags)?,
-        scan: scan(&typed, flags, &template)?,
+        scan: scanning::scan(&typed, flags, &template)?,
         privileges: privileges(&typed, flags)?,
         run: operation::run(&typed, flags, &report)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
@@ -94,12 +98,12 @@ impl Typed<'_> {
         written.map_or_else(|| canonical(long), |word| word.typed.clone())
     }
 
-    fn wrong(&self, long: &str, value: &str, fault: Fault) -> UsageError {
+    pub(super) fn wrong(&self, long: &str, value: &str, fault: Fault) -> UsageError {
         UsageError::new(format!("{} {}: {}", self.spelled(long), quote(value), fault.problem), fault.remedy)
     }
 
     /// The value of an option, parsed.
-    fn value<T>(
+    pub(super) fn value<T>(
         &self,
         long: &str,
         text: Option<&String>,
@@ -113,7 +117,7 @@ impl Typed<'_> {
     }
 
     /// A value that must not be empty.
-    fn text(&self, long: &str, text: Option<&String>) -> Result<Option<String>, UsageError> {
+    pub(super) fn text(&self, long: &str, text: Option<&String>) -> Result<Option<String>, UsageError> {
         self.value(long, text, not_empty)
     }
 
@@ -134,17 +138,29 @@ impl Typed<'_> {
         (other, has_other): (&str, bool),
     ) -> Result<(), UsageError> {
         if has_one && has_other {
-            let (one, other) = (self.spelled(one), self.spelled(other));
-            return Err(UsageError::new(
-                format!("{one} and {other} contradict each other"),
-                format!("leave out {one} or {other}"),
-            ));
+            return Err(self.contradiction(one, other, None));
         }
         Ok(())
     }
 
+    /// The error of two options that contradict each other; the remedy is to leave out one of them, unless there is a
+    /// better one.
+    pub(super) fn contradiction(&self, one: &str, other: &str, remedy: Option<&str>) -> UsageError {
+        let (mut first, mut second) = (self.spelled(one), self.spelled(other));
+        if first == second {
+            (first, second) = (canonical(one), canonical(other)); // both are letters of one word, such as `-nR`
+        }
+        let usual = || format!("leave out {first} or {second}");
+        let remedy = remedy.map_or_else(usual, str::to_owned);
+        UsageError::new(format!("{first} and {second} contradict each other"), remedy)
+    }
+
     /// Refuses a lower bound above the upper one, when the user gave both.
-    fn in_order<T: PartialOrd>(&self, least: (&str, Option<T>), most: (&str, Option<T>)) -> Result<(), UsageError> {
+    pub(super) fn in_order<T: PartialOrd>(
+        &self,
+        least: (&str, Option<T>),
+        most: (&str, Option<T>),
+    ) -> Result<(), UsageError> {
         if let (Some(low), Some(high)) = (least.1, most.1)
             && low > high
         {
@@ -170,9 +186,8 @@ pub(super) fn file(text: &str) -> Result<PathBuf, Fault> {
 }
 
 fn script_help(typed: &Typed, flags: &Flags) -> Result<ScriptHelp, UsageError> {
-    let to_file = [&flags.output_normal, &flags.output_xml, &flags.output_grepable, &flags.output_all];
     let json_to_file = flags.output_json.iter().any(|name| name != "-");
-    if json_to_file || to_file.iter().any(|names| !names.is_empty()) {
+    if json_to_file || writes_text_files(flags) {
         return Err(UsageError::new(
             format!("{} writes to stdout only", typed.spelled("--script-help")),
             "use --json for JSON, and the shell's > for a file",
@@ -183,6 +198,22 @@ fn script_help(typed: &Typed, flags: &Flags) -> Result<ScriptHelp, UsageError> {
         dirs: typed.files("--script-dir", &flags.script_dir)?,
         json: flags.json || !flags.output_json.is_empty(),
     })
+}
+
+/// Whether a report other than JSON Lines was asked for.
+fn writes_text_files(flags: &Flags) -> bool {
+    let names = [&flags.output_normal, &flags.output_xml, &flags.output_grepable, &flags.output_all];
+    names.iter().any(|names| !names.is_empty())
+}
+
+fn interface_list(typed: &Typed, flags: &Flags) -> Result<Command, UsageError> {
+    if flags.json || !flags.output_json.is_empty() || writes_text_files(flags) {
+        return Err(UsageError::new(
+            format!("{} writes text to stdout only", typed.spelled("--iflist")),
+            "use the shell's > for a file",
+        ));
+    }
+    Ok(Command::InterfaceList)
 }
 
 fn script_test(typed: &Typed, flags: &Flags) -> Result<ScriptTest, UsageError> {
@@ -224,6 +255,7 @@ fn targets(typed: &Typed, flags: &Flags) -> Result<TargetSettings, UsageError> {
 }
 
 fn ports(typed: &Typed, flags: &Flags) -> Result<PortSettings, UsageError> {
+    discovery::no_ports_asked(typed, flags)?;
     let expression = typed.text("--ports", flags.ports.as_ref())?;
     let top = typed.value("--top-ports", flags.top_ports.as_ref(), values::port_count)?;
     typed.not_both(("--fast", flags.fast), ("--ports", expression.is_some()))?;
@@ -240,61 +272,6 @@ fn names(typed: &Typed, flags: &Flags) -> Result<NameSettings, UsageError> {
         reverse_down: flags.reverse_all,
         dns_servers: servers.unwrap_or_default(),
     })
-}
-
-fn scan(typed: &Typed, flags: &Flags, template: &Template) -> Result<ScanSettings, UsageError> {
-    let (shortest, initial, longest) = waits(typed, flags, template)?;
-    let min_parallelism = typed.value("--min-parallelism", flags.min_parallelism.as_ref(), values::positive)?;
-    let max_parallelism = typed.value("--max-parallelism", flags.max_parallelism.as_ref(), values::positive)?;
-    let max_sockets = typed.value("--max-sockets", flags.max_sockets.as_ref(), values::positive)?;
-    typed.in_order(("--min-parallelism", min_parallelism), ("--max-parallelism", max_parallelism))?;
-    typed.in_order(("--min-parallelism", min_parallelism), ("--max-sockets", max_sockets))?;
-    // The user's lower bound moves the template's upper one.
-    let ceiling = template.parallelism.map(|most| most.max(min_parallelism.unwrap_or(0)));
-    Ok(ScanSettings {
-        connect_timeout: initial,
-        min_rtt_timeout: shortest,
-        max_rtt_timeout: longest,
-        max_retries: typed
-            .value("--max-retries", flags.max_retries.as_ref(), values::number)?
-            .unwrap_or(template.retries),
-        max_sockets,
-        max_sockets_per_host: typed.value(
-            "--max-sockets-per-host",
-            flags.max_sockets_per_host.as_ref(),
-            values::positive,
-        )?,
-        max_sockets_per_script: typed.value(
-            "--max-sockets-per-script",
-            flags.max_sockets_per_script.as_ref(),
-            values::positive,
-        )?,
-        max_rate: typed.value("--max-rate", flags.max_rate.as_ref(), values::rate)?,
-        min_parallelism,
-        max_parallelism: max_parallelism.or(ceiling),
-        host_timeout: typed.time("--host-timeout", flags.host_timeout.as_ref())?.or(template.host),
-        scan_delay: typed.value("--scan-delay", flags.scan_delay.as_ref(), values::time)?.unwrap_or(template.delay),
-        skip_discovery: flags.no_ping,
-    })
-}
-
-/// The shortest, first and longest wait for an answer. What the user set stands, the template's figures make room.
-fn waits(typed: &Typed, flags: &Flags, template: &Template) -> Result<(Duration, Duration, Duration), UsageError> {
-    let connect = typed.time("--connect-timeout", flags.connect_timeout.as_ref())?;
-    let initial = typed.time("--initial-rtt-timeout", flags.initial_rtt_timeout.as_ref())?;
-    let shortest = typed.time("--min-rtt-timeout", flags.min_rtt_timeout.as_ref())?;
-    let longest = typed.time("--max-rtt-timeout", flags.max_rtt_timeout.as_ref())?;
-    typed.not_both(("--connect-timeout", connect.is_some()), ("--initial-rtt-timeout", initial.is_some()))?;
-    let first = connect.or(initial);
-    let first_long = if connect.is_some() { "--connect-timeout" } else { "--initial-rtt-timeout" };
-    typed.in_order(("--min-rtt-timeout", shortest), ("--max-rtt-timeout", longest))?;
-    typed.in_order(("--min-rtt-timeout", shortest), (first_long, first))?;
-    typed.in_order((first_long, first), ("--max-rtt-timeout", longest))?;
-    let floor = shortest.unwrap_or(Duration::ZERO);
-    let chosen = first.unwrap_or_else(|| template.initial.max(floor).min(longest.unwrap_or(Duration::MAX)));
-    let shortest = shortest.unwrap_or_else(|| template.shortest.min(chosen));
-    let longest = longest.unwrap_or_else(|| template.longest.max(chosen));
-    Ok((shortest, chosen, longest))
 }
 
 fn scripts(typed: &Typed, flags: &Flags, template: &Template) -> Result<ScriptSettings, UsageError> {
@@ -441,6 +418,10 @@ fn notes(
     if least.or(most).is_some() {
         let long = if least.is_some() { "--min-hostgroup" } else { "--max-hostgroup" };
         notes.push(format!("{} has no effect: hosts are not grouped, each moves on by itself", typed.spelled(long)));
+    }
+    if flags.ping_arp {
+        let arp = typed.spelled("--ping-arp");
+        notes.push(format!("{arp} is not needed: hosts on a local link are asked by ARP or neighbour solicitation"));
     }
     if flags.script_updatedb {
         notes.push(UPDATEDB.to_owned());

@@ -2,11 +2,15 @@
 //!
 //! Expressions of targets, ports and scripts stay text; the rooms that own their grammar read them.
 
+mod scan;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::{Limits, Shard};
+
+pub use scan::{DiscoveryMode, DiscoverySettings, PingSettings, ScanSettings, TimingSettings};
 
 /// Everything a scan is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,37 +125,6 @@ pub struct NameSettings {
     pub reverse_down: bool,
     /// Servers to ask; empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
-}
-
-/// How to scan. Times and counts have passed `-T` and the user's own options; `min <= connect <= max` holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScanSettings {
-    /// Wait for an answer while nothing is known of a host's round trip time.
-    pub connect_timeout: Duration,
-    /// Shortest wait the measured round trip time may lead to.
-    pub min_rtt_timeout: Duration,
-    /// Longest wait the measured round trip time may lead to.
-    pub max_rtt_timeout: Duration,
-    /// Tries after the first.
-    pub max_retries: u32,
-    /// Sockets open at once at most; none: as the system allows.
-    pub max_sockets: Option<u32>,
-    /// Sockets of scripts to one host at most.
-    pub max_sockets_per_host: Option<u32>,
-    /// Sockets of all instances of one script at most.
-    pub max_sockets_per_script: Option<u32>,
-    /// Connections begun per second at most, above zero.
-    pub max_rate: Option<f64>,
-    /// Connections kept under way at least.
-    pub min_parallelism: Option<u32>,
-    /// Connections under way at most; none: as the scan finds right.
-    pub max_parallelism: Option<u32>,
-    /// Time for one host.
-    pub host_timeout: Option<Duration>,
-    /// Pause between two probes of one host.
-    pub scan_delay: Duration,
-    /// Treat every target as up.
-    pub skip_discovery: bool,
 }
 
 /// What may be tried for packets, and who to be.

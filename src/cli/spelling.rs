@@ -6,16 +6,31 @@ pub(super) struct Spelling {
     pub(super) word: &'static str,
     /// The option in [`super::flags::Flags`].
     pub(super) long: &'static str,
-    /// Whether a value may be glued to it: `-p80`, `-oXfile`.
-    pub(super) glued: bool,
+    /// Whether a value may be glued to it.
+    pub(super) glued: Glued,
+}
+
+/// Whether a value may be glued to a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Glued {
+    /// It takes none: `-n`.
+    Never,
+    /// Glued, or as the next word: `-p80`, `-p 80`.
+    Or,
+    /// Glued or not at all, which is the empty value: `-PS22`, `-PS`.
+    Only,
 }
 
 const fn alone(word: &'static str, long: &'static str) -> Spelling {
-    Spelling { word, long, glued: false }
+    Spelling { word, long, glued: Glued::Never }
 }
 
 const fn glued(word: &'static str, long: &'static str) -> Spelling {
-    Spelling { word, long, glued: true }
+    Spelling { word, long, glued: Glued::Or }
+}
+
+const fn list(word: &'static str, long: &'static str) -> Spelling {
+    Spelling { word, long, glued: Glued::Only }
 }
 
 /// Every short word of a supported option. The first spelling of an option is the one messages and help use.
@@ -29,10 +44,35 @@ pub(super) const SPELLINGS: &[Spelling] = &[
     glued("p", "--ports"),
     alone("F", "--fast"),
     alone("r", "--sequential"),
+    alone("sS", "--scan-syn"),
     alone("sT", "--scan-connect"),
+    alone("sU", "--scan-udp"),
+    alone("sA", "--scan-ack"),
+    alone("sW", "--scan-window"),
+    alone("sM", "--scan-maimon"),
+    alone("sN", "--scan-null"),
+    alone("sF", "--scan-fin"),
+    alone("sX", "--scan-xmas"),
+    alone("sO", "--scan-protocols"),
+    alone("sY", "--scan-sctp-init"),
+    alone("sZ", "--scan-sctp-cookie"),
+    alone("sn", "--ping-only"),
+    alone("sP", "--ping-only"),
+    alone("sL", "--list-only"),
     alone("Pn", "--no-ping"),
     alone("PN", "--no-ping"),
     alone("P0", "--no-ping"),
+    alone("PE", "--ping-echo"),
+    alone("PP", "--ping-timestamp"),
+    alone("PM", "--ping-mask"),
+    list("PS", "--ping-syn"),
+    list("PA", "--ping-ack"),
+    list("PU", "--ping-udp"),
+    list("PY", "--ping-sctp"),
+    list("PO", "--ping-protocol"),
+    alone("PR", "--ping-arp"),
+    glued("e", "--interface"),
+    glued("g", "--source-port"),
     alone("sC", "--script-default"),
     glued("T", "--timing"),
     glued("oN", "--output-normal"),
@@ -69,7 +109,7 @@ pub(super) fn find(word: &str) -> Option<&'static Spelling> {
 pub(super) fn find_glued(body: &str) -> Option<(&'static Spelling, &str)> {
     SPELLINGS
         .iter()
-        .filter(|spelling| spelling.glued)
+        .filter(|spelling| spelling.glued != Glued::Never)
         .filter_map(|spelling| body.strip_prefix(spelling.word).map(|rest| (spelling, rest)))
         .filter(|(_, rest)| !rest.is_empty())
         .max_by_key(|(spelling, _)| spelling.word.len())

@@ -8,6 +8,9 @@ use crate::model::Shard;
 /// Longest time an option may give: a year. What is longer is a slip, and would overflow sums of times.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
+/// Most bytes added to a probe: with all headers they stay below the 1500 of an Ethernet frame.
+const MOST_DATA: u16 = 1400;
+
 /// Why a value is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -83,6 +86,24 @@ pub(super) fn positive(text: &str) -> Result<u32, Fault> {
 pub(super) fn port_count(text: &str) -> Result<u16, Fault> {
     let too_many = Fault { problem: "more than there are ports", remedy: "write 1 to 65535" };
     positive(text).and_then(|number| u16::try_from(number).map_err(|_| too_many))
+}
+
+/// A port, 1 to 65535.
+pub(super) fn port(text: &str) -> Result<u16, Fault> {
+    let fault = Fault { problem: "not a port", remedy: "write a number from 1 to 65535" };
+    positive(text).ok().and_then(|number| u16::try_from(number).ok()).ok_or(fault)
+}
+
+/// A time to live or hop limit, 1 to 255.
+pub(super) fn ttl(text: &str) -> Result<u8, Fault> {
+    let fault = Fault { problem: "not a time to live", remedy: "write a number from 1 to 255" };
+    positive(text).ok().and_then(|number| u8::try_from(number).ok()).ok_or(fault)
+}
+
+/// Bytes added to a probe, which has to stay within one packet.
+pub(super) fn data_length(text: &str) -> Result<u16, Fault> {
+    let too_long = Fault { problem: "more than one packet holds", remedy: "write a number from 0 to 1400" };
+    number(text).and_then(|number| u16::try_from(number).ok().filter(|bytes| *bytes <= MOST_DATA).ok_or(too_long))
 }
 
 /// Events per second, fractions allowed, above zero.
@@ -205,6 +226,10 @@ mod tests {
         assert_eq!(positive("0"), Err(ZERO));
         assert_eq!(port_count("65535"), Ok(65_535));
         assert!(port_count("65536").is_err());
+        assert_eq!((port("1"), port("65535"), ttl("255")), (Ok(1), Ok(65_535), Ok(255)));
+        assert_eq!((data_length("0"), data_length("1400")), (Ok(0), Ok(1400)));
+        assert!(port("0").is_err() && port("65536").is_err() && ttl("0").is_err() && ttl("256").is_err());
+        assert!(data_length("1401").is_err() && data_length("-1").is_err());
         assert_eq!(seed("0xff"), Ok(255));
         assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
         assert_eq!(seed("+5"), Err(NOT_A_SEED));

@@ -84,3 +84,25 @@ pub struct Route {
     /// Who forwards them; none when the host is on the link.
     pub gateway: Option<IpAddr>,
 }
+
+/// One entry of a routing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkRoute {
+    /// The first address of the network it leads to.
+    pub network: IpAddr,
+    /// Bits all addresses of the network share; zero for the default route.
+    pub prefix: u8,
+    /// Number of the interface packets leave by.
+    pub interface: u32,
+    /// Who forwards them; none when the network is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The lower, the better, among entries for the same network.
+    pub metric: u32,
+    /// The kernel's number of the table; the main one is 254.
+    pub table: u32,
+}
+
+impl NetworkRoute {
+    /// The table without policy rules of one's own.
+    pub const MAIN: u32 = 254;
+}

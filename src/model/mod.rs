@@ -23,7 +23,7 @@ pub use capability::{Capabilities, Capability};
 pub use event::{Ending, Event, RunEnd, RunStart, ScanInfo};
 pub use failure::{NetError, NetErrorKind, Spent, Unreached};
 pub use host::{Host, HostState, Target};
-pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, Route};
+pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetworkRoute, Route};
 pub use limits::Limits;
 pub use outcome::{Failure, FailureKind, PacketTotals, RuleKind, ScriptOutcome, ScriptResult, Totals};
 pub use port::{Port, PortState, Protocol, Reason, Service};

@@ -1,4 +1,4 @@
-//! Service names by protocol and port, and back: the IANA registry, embedded.
+//! Service names by protocol and port, and back: the IANA registry, embedded. IP protocols are in it, too, by their number.
 //!
 //! The table is the text of `data/services.tsv`, sorted by port, and is searched as it lies: no index, so nothing is paid at
 //! start-up, and names are slices of it. Source and making are in `data/README.md`.
@@ -101,6 +101,8 @@ mod tests {
             (Protocol::Tcp, 6010, "x11"),
             (Protocol::Udp, 3478, "stun"),
             (Protocol::Sctp, 3868, "diameter"),
+            (Protocol::Ip, 1, "icmp"),
+            (Protocol::Ip, 89, "ospfigp"),
         ] {
             assert_eq!(name(protocol, port), Some(wanted));
         }
@@ -116,7 +118,7 @@ mod tests {
             first.entry((e.port, e.protocol)).or_insert(e.name);
         }
         for port in 0..=u16::MAX {
-            for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+            for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Ip] {
                 assert_eq!(name(protocol, port), first.get(&(port, protocol)).copied(), "{port}/{protocol}");
             }
         }

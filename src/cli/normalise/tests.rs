@@ -48,6 +48,22 @@ fn habits_become_long_options() {
         ("-nvvp80", "--no-reverse --verbose --verbose --ports 80"),
         ("-nsTC", "--no-reverse --scan-connect --script-default"),
         ("-np 80", "--no-reverse --ports 80"),
+        ("-sSU -sZ", "--scan-syn --scan-udp --scan-sctp-cookie"),
+        ("-sSUY", "--scan-syn --scan-udp --scan-sctp-init"),
+        (
+            "-nsAWMNFXO",
+            "--no-reverse --scan-ack --scan-window --scan-maimon --scan-null --scan-fin --scan-xmas --scan-protocols",
+        ),
+        ("-sP -sn -sL", "--ping-only --ping-only --list-only"),
+        // Lists of pings, which are glued or not there.
+        (
+            "-PS22,80 -PA -PU=53 -PY9 -PO host",
+            "--ping-syn 22,80 --ping-ack  --ping-udp 53 --ping-sctp 9 --ping-protocol  host",
+        ),
+        ("-PE -PP -PM -PR", "--ping-echo --ping-timestamp --ping-mask --ping-arp"),
+        ("-nPS80", "--no-reverse --ping-syn 80"),
+        ("-g53 -eeth0", "--source-port 53 --interface eth0"),
+        ("-e lo", "--interface lo"),
         // Long names.
         ("--script=a,b", "--script a,b"),
         ("--script-args=a=b", "--script-args a=b"),
@@ -65,12 +81,12 @@ fn habits_become_long_options() {
         ("-p -1024 -oX -", "--ports -1024 --output-xml -"),
         ("-p -6", "--ports -6"),
         ("host -n 192.0.2.1/24", "host --no-reverse 192.0.2.1/24"),
-        ("-n -- -sS --open -", "--no-reverse -sS --open -"),
+        ("-n -- -sV --open -", "--no-reverse -sV --open -"),
         ("help", "help"),
         // Help and version end the reading.
-        ("-n -h -sS", "--no-reverse --help"),
+        ("-n -h -sV", "--no-reverse --help"),
         ("--help --nonsense", "--help"),
-        ("-V -sS", "--version"),
+        ("-V -sV", "--version"),
         ("-vh", "--verbose --help"),
         ("", ""),
     ] {
@@ -81,24 +97,21 @@ fn habits_become_long_options() {
 #[test]
 fn refused_options_are_named_with_a_remedy() {
     for (line, what) in [
-        ("-sS", "'-sS' (SYN scan) is not available in sonde"),
-        ("-sSC", "'-sS in -sSC' (SYN scan) is not available in sonde"),
-        ("-sTU", "'-sU in -sTU' (UDP scan) is not available in sonde"),
+        ("-sV", "'-sV' (version detection) is not available in sonde"),
+        ("-sVC", "'-sV in -sVC' (version detection) is not available in sonde"),
+        ("-sSUV", "'-sV in -sSUV' (version detection) is not available in sonde"),
         ("-A", "'-A' (version, system, scripts and route together) is not available in sonde"),
         ("-vA", "'-vA' (version, system, scripts and route together) is not available in sonde"),
-        ("-PS22,80", "'-PS22,80' (TCP SYN discovery) is not available in sonde"),
-        ("-PS", "'-PS' (TCP SYN discovery) is not available in sonde"),
-        ("-g53", "'-g53' (source port) is not available in sonde"),
-        ("-e eth0", "'-e' (choice of interface) is not available in sonde"),
-        ("-eeth0", "'-eeth0' (choice of interface) is not available in sonde"),
+        ("-iR100", "'-iR100' (random targets) is not available in sonde"),
+        ("-S 192.0.2.1", "'-S' (forged source address) is not available in sonde"),
         ("-ff", "'-ff' (fragmented packets) is not available in sonde"),
         ("-iR 100", "'-iR' (random targets) is not available in sonde"),
         ("-sIzombie", "'-sIzombie' (idle scan) is not available in sonde"),
-        ("--traceroute", "'--traceroute' (route to each host) is not available in sonde"),
-        ("-traceroute", "'-traceroute' (route to each host) is not available in sonde"),
-        ("--tracer", "'--tracer' (route to each host) is not available in sonde"),
-        ("--min_rate=5", "'--min_rate' (lowest rate) is not available in sonde"),
-        ("--data-length 5", "'--data-length' (bytes added to probes) is not available in sonde"),
+        ("--spoof-mac 0", "'--spoof-mac' (forged hardware address) is not available in sonde"),
+        ("-spoof-mac 0", "'-spoof-mac' (forged hardware address) is not available in sonde"),
+        ("--spoof 0", "'--spoof' (forged hardware address) is not available in sonde"),
+        ("--port_ratio=5", "'--port_ratio' (ports by frequency) is not available in sonde"),
+        ("--data-string 5", "'--data-string' (bytes added to probes) is not available in sonde"),
     ] {
         let answer = read(line);
         assert!(answer.starts_with(&format!("{what} | ")), "{line}: {answer}");
@@ -137,8 +150,8 @@ fn mistakes_are_named_with_what_to_write() {
         ("-scirpt", "unknown option '-scirpt' | did you mean --script?"),
         ("-exclued a", "unknown option '-exclued' | did you mean --exclude?"),
         (
-            "--tracerouet",
-            "unknown option '--tracerouet' | if --traceroute is meant: use traceroute(8) or mtr(8) beside the scan",
+            "--osscan-gess",
+            "unknown option '--osscan-gess' | if --osscan-guess is meant: leave it out: the operating system is not detected",
         ),
         ("--xyzzy-plugh", "unknown option '--xyzzy-plugh' | no option has a name near it"),
         ("-q", "unknown option '-q' | no option has a name near it"),

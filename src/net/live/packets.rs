@@ -19,7 +19,7 @@ use super::reserve;
 use super::send::{Lane, Load, Outbox, Receipt, Sockets};
 use super::ways::{Way, Ways};
 use crate::capture::{Interest, Observer, Subscription};
-use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, PacketTotals, Route};
+use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, NetworkRoute, PacketTotals, Route};
 use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent, destination};
 use crate::net::{NetFuture, Origin};
 use crate::runtime::{Clock, Random, Spawner};
@@ -68,6 +68,11 @@ impl LivePackets {
         let opener: Opener = Box::new(move |open| privileges.open("capture", open));
         let capture = LiveCapture::new(clock.clone(), spawner.clone(), opener, RING);
         LivePackets(Rc::new(Shared { clock, random, spawner, privileges, ways, sender, capture }))
+    }
+
+    /// The entries of this machine's routing tables that lead to other machines, IPv4 first. Takes no privilege.
+    pub fn routes(&self) -> Result<Vec<NetworkRoute>, NetError> {
+        self.0.ways()?.routes()
     }
 
     /// Shows `observer` every captured packet that somebody wants.

@@ -16,7 +16,7 @@ use rustix::net::SocketAddrAny;
 use super::link_address::{IPV4, IPV6, link_address};
 use super::netlink::{Netlink, Prefix};
 use super::recent::Recent;
-use crate::model::{Interface, NetError, NetErrorKind, Route, Unreached};
+use crate::model::{Interface, NetError, NetErrorKind, NetworkRoute, Route, Unreached};
 
 /// Ways remembered: twice as many at most.
 const REMEMBERED: usize = 4096;
@@ -81,6 +81,16 @@ impl Ways {
         let found: Rc<[Rc<Interface>]> = found.into_iter().map(Rc::new).collect();
         *self.interfaces.borrow_mut() = Some(Rc::clone(&found));
         Ok(found)
+    }
+
+    /// The entries of the routing tables, IPv4 first. Asked for anew each time: nobody does so twice.
+    pub(super) fn routes(&self) -> Result<Vec<NetworkRoute>, NetError> {
+        let of_family = |v6| self.netlink.routes(v6);
+        let found = of_family(false).and_then(|mut routes| {
+            routes.extend(of_family(true)?);
+            Ok(routes)
+        });
+        found.map_err(|error| NetError::from_io(&error, "routes", "the kernel"))
     }
 
     pub(super) fn interface(&self, index: u32) -> Result<Rc<Interface>, NetError> {

@@ -250,11 +250,14 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_name(&self, pattern: &str, protocols: &[Protocol]) -> PortError {
-        let of = protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>().join(", ");
+        let of = match protocols {
+            [Protocol::Ip] => "IP protocol".to_owned(),
+            _ => format!("{} service", protocols.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ")),
+        };
         let names = services::entries().filter(|entry| protocols.contains(&entry.protocol)).map(|entry| entry.name);
         let problem = match nearest(pattern, names) {
-            Some(name) => format!("no {of} service has this name; did you mean `{name}`?"),
-            None => format!("no {of} service has this name; write the port number, or a pattern such as http*"),
+            Some(name) => format!("no {of} has this name; did you mean `{name}`?"),
+            None => format!("no {of} has this name; write the number, or a pattern such as http*"),
         };
         self.wrong(pattern, &problem)
     }

@@ -141,6 +141,11 @@ fn contradictions_and_bad_counts() {
 fn ping_lists_have_no_qualifiers() {
     assert_eq!(probe_ports("443,80,22-23", "-PS", Protocol::Tcp).unwrap(), [22, 23, 80, 443]);
     let error = probe_ports("U:53", "-PU", Protocol::Udp).unwrap_err().to_string();
+    assert_eq!(probe_ports("icmp,4,SCTP", "-PO", Protocol::Ip).unwrap(), [1, 4, 132]);
+    assert_eq!(
+        probe_ports("igmpp", "-PO", Protocol::Ip).unwrap_err().to_string(),
+        "-PO: `igmpp`: no IP protocol has this name; did you mean `igmp`?"
+    );
     assert!(error.starts_with("-PU: ") && error.contains("without a qualifier"), "{error}");
 }
 

@@ -9,7 +9,7 @@ use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, Neig
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::model::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr};
+use crate::model::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetworkRoute};
 
 /// One message of the kernel's.
 pub(in crate::net::live) type Answer = RouteNetlinkMessage;
@@ -78,15 +78,12 @@ pub(super) fn neighbour(interface: u32, addr: IpAddr) -> RouteNetlinkMessage {
 /// The way a route leads; none for routes that lead nowhere.
 pub(super) fn reached(answer: Answer) -> Option<Reached> {
     let RouteNetlinkMessage::NewRoute(message) = answer else { return None };
-    let (mut interface, mut source, mut gateway) = (None, None, None);
+    let gateway = gateway(&message.attributes);
+    let (mut interface, mut source) = (None, None);
     for attribute in message.attributes {
         match attribute {
             RouteAttribute::Oif(index) => interface = Some(index),
             RouteAttribute::PrefSource(addr) => source = address(&addr),
-            RouteAttribute::Gateway(addr) => gateway = address(&addr),
-            // An IPv4 network behind an IPv6 router (RFC 5549).
-            RouteAttribute::Via(RouteVia::Inet(addr)) => gateway = Some(addr.into()),
-            RouteAttribute::Via(RouteVia::Inet6(addr)) => gateway = Some(addr.into()),
             _ => {}
         }
     }
@@ -110,6 +107,45 @@ pub(super) fn prefix(answer: Answer) -> Option<Prefix> {
     });
     let any = if is_v6 { IpAddr::V6([0; 16].into()) } else { IpAddr::V4([0; 4].into()) };
     Some(Prefix { network: network.unwrap_or(any), length: message.header.destination_prefix_length })
+}
+
+/// The ways to a network by one entry of a routing table: several, where it shares the load. None of those that lead
+/// nowhere, or to this machine itself.
+pub(super) fn network_routes(answer: Answer) -> Vec<NetworkRoute> {
+    let RouteNetlinkMessage::NewRoute(message) = &answer else { return Vec::new() };
+    if message.header.kind != RouteType::Unicast {
+        return Vec::new();
+    }
+    let (mut metric, mut table) = (0, u32::from(message.header.table));
+    let mut hops: Vec<(u32, &[RouteAttribute])> = Vec::new();
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => hops.push((*index, &message.attributes)),
+            RouteAttribute::MultiPath(several) => {
+                hops.extend(several.iter().map(|hop| (hop.interface_index, hop.attributes.as_slice())));
+            }
+            RouteAttribute::Priority(number) => metric = *number,
+            RouteAttribute::Table(number) => table = *number, // the header has room for 255 only
+            _ => {}
+        }
+    }
+    let Some(Prefix { network, length }) = prefix(answer.clone()) else { return Vec::new() };
+    let route = |(interface, attributes)| {
+        let gateway = gateway(attributes);
+        NetworkRoute { network, prefix: length, interface, gateway, metric, table }
+    };
+    hops.into_iter().map(route).collect()
+}
+
+/// The next router.
+fn gateway(attributes: &[RouteAttribute]) -> Option<IpAddr> {
+    attributes.iter().rev().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(addr) => address(addr),
+        // An IPv4 network behind an IPv6 router (RFC 5549).
+        RouteAttribute::Via(RouteVia::Inet(addr)) => Some((*addr).into()),
+        RouteAttribute::Via(RouteVia::Inet6(addr)) => Some((*addr).into()),
+        _ => None,
+    })
 }
 
 fn address(addr: &RouteAddress) -> Option<IpAddr> {
@@ -219,6 +255,8 @@ fn link_of(layer: LinkLayerType) -> (LinkKind, LinkType) {
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_route::route::RouteNextHop;
+
     use super::*;
 
     fn link(index: u32, layer: LinkLayerType, attributes: Vec<LinkAttribute>) -> Answer {
@@ -273,6 +311,35 @@ mod tests {
         assert_eq!(of_kind(RouteType::BlackHole), None);
         assert_eq!(of_kind(RouteType::Unicast).map(|way| way.interface), Some(2));
         assert!(of_kind(RouteType::Broadcast).is_some_and(|way| way.is_broadcast));
+    }
+
+    #[test]
+    fn entries_of_tables_are_networks_and_their_routers() {
+        let network: IpAddr = "192.0.2.0".parse().unwrap();
+        let (one, two): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        message.header.kind = RouteType::Unicast;
+        message.header.destination_prefix_length = 24;
+        message.attributes.push(RouteAttribute::Destination(network.into()));
+        message.attributes.push(RouteAttribute::Priority(100));
+        message.attributes.push(RouteAttribute::Table(1000));
+        let mut single = message.clone();
+        single.attributes.push(RouteAttribute::Oif(2));
+        let expected = NetworkRoute { network, prefix: 24, interface: 2, gateway: None, metric: 100, table: 1000 };
+        assert_eq!(network_routes(RouteNetlinkMessage::NewRoute(single.clone())), std::slice::from_ref(&expected));
+        let hop = |interface_index, router: IpAddr| {
+            let mut hop = RouteNextHop::default();
+            hop.interface_index = interface_index;
+            hop.attributes.push(RouteAttribute::Gateway(router.into()));
+            hop
+        };
+        message.attributes.push(RouteAttribute::MultiPath(vec![hop(2, one), hop(3, two)]));
+        let shared = network_routes(RouteNetlinkMessage::NewRoute(message));
+        let through = |interface, router| NetworkRoute { interface, gateway: Some(router), ..expected.clone() };
+        assert_eq!(shared, [through(2, one), through(3, two)]);
+        single.header.kind = RouteType::Local;
+        assert_eq!(network_routes(RouteNetlinkMessage::NewRoute(single)), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use crate::model::{Interface, MacAddr};
+use crate::model::{Interface, MacAddr, NetworkRoute};
 pub(super) use messages::{Answer, Prefix, Reached};
 
 /// Room for one part of an answer; the kernel's own are at most 32 KiB.
@@ -71,6 +71,13 @@ impl Netlink {
             }
         })?;
         Ok((found.len() <= limit).then_some(found))
+    }
+
+    /// The entries of all routing tables that lead to other machines, of one family, in the kernel's order.
+    pub(super) fn routes(&self, v6: bool) -> io::Result<Vec<NetworkRoute>> {
+        let mut found = Vec::new();
+        self.ask(messages::routes(v6), true, |answer| found.extend(messages::network_routes(answer)))?;
+        Ok(found)
     }
 
     /// What the kernel holds for the hardware address of a neighbour, if it is sure of it.
