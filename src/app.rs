@@ -11,6 +11,7 @@ mod keys;
 mod merge;
 mod outputs;
 mod privileges;
+mod probing;
 mod progress;
 mod replay;
 mod script_help;
@@ -21,7 +22,6 @@ mod simulation;
 mod surroundings;
 mod terminal;
 mod trace;
-mod unwired;
 mod why;
 
 use std::ffi::OsString;

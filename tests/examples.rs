@@ -232,15 +232,10 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
 
 /// 127.0.0.1 with one open port.
 fn host(port: u16, runtime: &Runtime) -> Host {
-    let now = runtime.clock().now();
+    let target = Target { addr: [127, 0, 0, 1].into(), scope: 0, name: None };
     Host {
-        target: Target { addr: [127, 0, 0, 1].into(), scope: 0, name: None },
-        names: Vec::new(),
         state: HostState::Up,
         reason: Reason::UserSet,
-        srtt: None,
-        started: now,
-        ended: now,
         ports: vec![Port {
             protocol: Protocol::Tcp,
             number: port,
@@ -249,10 +244,6 @@ fn host(port: u16, runtime: &Runtime) -> Host {
             reason_ttl: 0,
             service: Service::default(),
         }],
-        folded: Vec::new(),
-        scripts: Vec::new(),
-        port_scripts: Vec::new(),
-        timed_out: false,
-        rules_false: std::collections::BTreeMap::new(),
+        ..Host::new(target, runtime.clock().now())
     }
 }

@@ -11,21 +11,20 @@ use super::course::Course;
 use super::identity::Identity;
 use super::interrupt::Interrupt;
 use super::keys::{Controls, Keys};
+use super::probing::Probing;
 use super::progress::Gauge;
 use super::replay::Replayed;
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
 use super::why::Why;
-use super::{complain, inputs, outputs, privileges, simulation, terminal, unwired};
+use super::{complain, inputs, outputs, privileges, simulation, terminal};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
-use crate::cli::{DiscoveryMode, RunSettings, ScanSettings, ScriptSettings, Settings};
+use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
-use crate::model::{
-    Ending, Event, Protocol, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals,
-};
+use crate::model::{Ending, Event, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals};
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
 use crate::net::faults::FaultyTransport;
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
@@ -44,7 +43,7 @@ use crate::script::Scheduler;
 use crate::script::instance::{Context, EndSink, Shared};
 use crate::script::registry::Registry;
 use crate::script::scheduler::Setup;
-use crate::target::{Exclude, Name, Spec, Targets};
+use crate::target::{Exclude, Name, PortSet, Spec, Targets};
 
 /// Script instances alive at once, as many as NSE runs: each holds two memory mappings and 14 to 65 KB.
 const DEFAULT_INSTANCES: usize = 1000;
@@ -78,7 +77,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
     let flushing = recorder.clone().map(|recorder| runtime.spawner().spawn(recorder.keep_flushing()));
     let network = live(&settings, &runtime, random, resolver, recorder.as_ref());
     runtime.run(inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names))?;
-    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
+    let (session, targets) = runtime.run(Session::new(settings, network, &runtime, prepared))?;
     let code = runtime.run(session.run(targets, interrupt.first()))?;
     drop((session, flushing, runtime)); // closes what is open, and that is recorded, too
     match recorder.map_or(Ok(()), |recorder| recorder.finish()) {
@@ -138,7 +137,8 @@ pub(super) fn without_network(
     let resolving = inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names);
     let stalled = || Error::Usage(format!("{still} no answer about the names to exclude"));
     runtime.run_until_stalled(resolving).ok_or_else(stalled)??;
-    let (session, targets) = Session::new(settings, network, &runtime, prepared)?;
+    let opening = runtime.run_until_stalled(Session::new(settings, network, &runtime, prepared));
+    let (session, targets) = opening.ok_or_else(|| Error::Usage(format!("{still} no answer about the ways")))??;
     Ok(match runtime.run_until_stalled(session.run(targets, std::future::pending())) {
         Some(code) => code?,
         None => session.stand_still(still),
@@ -184,7 +184,7 @@ pub(super) struct Prepared {
     specs: Vec<Spec>,
     exclude: Exclude,
     excluded: Vec<Name>,
-    ports: Rc<[u16]>,
+    ports: PortSet,
     identity: Identity,
     /// Where events go, if not where the settings say.
     reports: Option<Reports>,
@@ -198,11 +198,9 @@ impl Prepared {
         let ports = inputs::ports(&settings.ports, &settings.scan)?;
         inputs::pings(&settings.scan.discovery)?;
         inputs::interface(&settings.scan, around)?;
-        unwired::check(&settings.scan)?;
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
         let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
-        let ports = ports.tcp.into();
         Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, identity, reports })
     }
 }
@@ -214,7 +212,9 @@ struct Session {
     launcher: Rc<Launcher>,
     pipeline: Pipeline,
     spawner: crate::runtime::Spawner,
-    ports: Rc<[u16]>,
+    scans: Vec<ScanInfo>,
+    /// Of each host.
+    ports: u64,
     course: Course,
     gauge: Rc<Gauge>,
     switches: Switches,
@@ -230,7 +230,7 @@ struct Switches {
 }
 
 impl Session {
-    fn new(
+    async fn new(
         settings: Settings,
         network: Network,
         runtime: &Runtime,
@@ -249,7 +249,10 @@ impl Session {
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
         let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches, why.as_ref());
         let launcher = Rc::new(Launcher { without_packets, ..launcher });
-        let plan = plan(&settings, &network, runtime, governor, &launcher, &ports, &switches);
+        let probing = Probing::new(&settings, &ports, &network, &runtime.spawner(), &governor).await?;
+        let scans = probing.infos.clone();
+        let plan = plan(&settings, &network, runtime, governor, &launcher, probing, &switches);
+        let ports = plan.port_count() as u64;
         let probed = Rc::clone(&plan.pace.probed);
         let policy = NamePolicy { family: inputs::family(settings.targets.family), all: settings.targets.resolve_all };
         let (out, asked) = (course.sink.clone(), why.clone());
@@ -267,14 +270,17 @@ impl Session {
             summary: pipeline.summary(),
             under_way: pipeline.under_way(),
             probed,
-            ports: ports.len() as u64,
+            ports,
             scheduler: launcher.scheduler.clone(),
             scripts: Rc::clone(&launcher.totals),
             has_scripts,
             past: RefCell::default(),
         });
         let spawner = runtime.spawner();
-        Ok((Session { settings, network, launcher, pipeline, spawner, ports, course, gauge, switches, why }, targets))
+        Ok((
+            Session { settings, network, launcher, pipeline, spawner, scans, ports, course, gauge, switches, why },
+            targets,
+        ))
     }
 
     /// Prerules, hosts, postrules; or as far as that goes until a signal.
@@ -408,12 +414,11 @@ impl Session {
     }
 
     fn run_start(&self) -> RunStart {
-        let scan = ScanInfo { kind: "connect", protocol: Protocol::Tcp, ports: self.ports.to_vec() };
         RunStart {
             version: env!("CARGO_PKG_VERSION"),
             args: self.settings.args_line.clone(),
             at: self.course.started,
-            scans: vec![scan],
+            scans: self.scans.clone(),
             verbose: self.settings.report.verbose,
             debug: self.settings.report.debug,
             seed: self.course.seed,
@@ -461,7 +466,7 @@ impl Session {
             totals.stages.of(Stage::Targets).skipped += summary.names_left;
         }
         if under_way > 0 {
-            totals.stages.of(Stage::Ports).cancelled += under_way * self.ports.len() as u64;
+            totals.stages.of(Stage::Ports).cancelled += under_way * self.ports;
         }
         let hosts = totals.stages.of(Stage::Hosts);
         hosts.cancelled += under_way;
@@ -565,7 +570,7 @@ fn plan(
     runtime: &Runtime,
     governor: Governor,
     launcher: &Rc<Launcher>,
-    ports: &Rc<[u16]>,
+    probing: Probing,
     switches: &Switches,
 ) -> HostPlan {
     let verbosity = Rc::clone(&switches.verbosity);
@@ -584,8 +589,10 @@ fn plan(
             in_flight: Rc::default(),
             probed: Rc::default(),
         },
-        ports: Rc::clone(ports),
-        assume_up: settings.scan.discovery.mode == DiscoveryMode::Skip,
+        prober: probing.prober,
+        presence: probing.presence,
+        ports: probing.connect,
+        scans: probing.scans,
         reverse_names: settings.names.reverse,
         host_timeout: settings.scan.host_timeout,
         fold: Box::new(move |ports| report::fold(ports, verbosity.get().0, verbosity.get().1)),

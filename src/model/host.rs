@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Port, PortState, Reason, ScriptResult, Timestamp};
+use super::{MacAddr, Port, PortState, Protocol, Reason, ScriptResult, Timestamp};
 
 /// One address to scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub struct Host {
     pub state: HostState,
     /// Why.
     pub reason: Reason,
+    /// Hops the answer that showed its state had left; 0 where none did.
+    pub reason_ttl: u8,
+    /// Its hardware address, where it is a neighbour and said so.
+    pub mac: Option<MacAddr>,
     /// Smoothed round-trip time, once measured.
     pub srtt: Option<Duration>,
     /// When work on the host began.
@@ -51,8 +55,59 @@ pub struct Host {
     pub scripts: Vec<ScriptResult>,
     /// Results of port rules: index into `ports`, result.
     pub port_scripts: Vec<(usize, ScriptResult)>,
+    /// The route to it, where it was traced.
+    pub trace: Option<Trace>,
     /// `--host-timeout` struck: what is here is partial.
     pub timed_out: bool,
+    /// It stopped answering while its ports were scanned: those without an answer may be in any state.
+    pub degraded: bool,
     /// Instances whose rule said no: script id, count. They have no record of their own.
     pub rules_false: BTreeMap<String, u64>,
+}
+
+impl Host {
+    /// A host nothing is known of yet.
+    pub fn new(target: Target, started: Timestamp) -> Host {
+        Host {
+            target,
+            names: Vec::new(),
+            state: HostState::Down,
+            reason: Reason::NoResponse,
+            reason_ttl: 0,
+            mac: None,
+            srtt: None,
+            started,
+            ended: started,
+            ports: Vec::new(),
+            folded: Vec::new(),
+            scripts: Vec::new(),
+            port_scripts: Vec::new(),
+            trace: None,
+            timed_out: false,
+            degraded: false,
+            rules_false: BTreeMap::new(),
+        }
+    }
+}
+
+/// The route to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// What the probes were, and to which port; ICMP echo without.
+    pub probe: Option<(Protocol, u16)>,
+    /// From the first hop to the host itself, if it was reached.
+    pub hops: Vec<Hop>,
+}
+
+/// One hop of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// Its distance, from 1.
+    pub ttl: u8,
+    /// Who answered; nobody did without.
+    pub addr: Option<IpAddr>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Round-trip time.
+    pub rtt: Option<Duration>,
 }

@@ -22,7 +22,7 @@ pub mod value;
 pub use capability::{Capabilities, Capability};
 pub use event::{Ending, Event, RunEnd, RunStart, ScanInfo};
 pub use failure::{NetError, NetErrorKind, Spent, Unreached};
-pub use host::{Host, HostState, Target};
+pub use host::{Hop, Host, HostState, Target, Trace};
 pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetworkRoute, Route};
 pub use limits::Limits;
 pub use outcome::{Failure, FailureKind, PacketTotals, RuleKind, ScriptOutcome, ScriptResult, Totals};

@@ -9,23 +9,30 @@ pub enum Stage {
     Targets,
     /// Hosts: every address of the targets.
     Hosts,
+    /// Hosts asked whether they are there.
+    Discovery,
     /// Ports of the hosts that were begun.
     Ports,
     /// Reverse names of hosts.
     Names,
+    /// Routes to hosts.
+    Routes,
 }
 
 impl Stage {
     /// Every stage, in the order a host goes through them.
-    pub const ALL: [Stage; 4] = [Stage::Targets, Stage::Hosts, Stage::Ports, Stage::Names];
+    pub const ALL: [Stage; 6] =
+        [Stage::Targets, Stage::Hosts, Stage::Discovery, Stage::Ports, Stage::Names, Stage::Routes];
 
     /// The name used in every machine format.
     pub fn name(self) -> &'static str {
         match self {
             Stage::Targets => "targets",
             Stage::Hosts => "hosts",
+            Stage::Discovery => "discovery",
             Stage::Ports => "ports",
             Stage::Names => "names",
+            Stage::Routes => "routes",
         }
     }
 

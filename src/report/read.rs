@@ -59,12 +59,12 @@ pub fn read_line(line: &str) -> Read<Event> {
 
 /// The host of a `host` line.
 pub fn read_host(line: &Json) -> Read<Host> {
+    let target = Target {
+        addr: text(line, "address")?.parse().map_err(|_| "address: no address".to_owned())?,
+        scope: u32::try_from(count(line, "scope")?).map_err(|_| "scope: too large".to_owned())?,
+        name: optional(line, "name", |name| name.as_str().map(str::to_owned))?,
+    };
     let mut host = Host {
-        target: Target {
-            addr: text(line, "address")?.parse().map_err(|_| "address: no address".to_owned())?,
-            scope: u32::try_from(count(line, "scope")?).map_err(|_| "scope: too large".to_owned())?,
-            name: optional(line, "name", |name| name.as_str().map(str::to_owned))?,
-        },
         names: list(line, "names")?.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
         state: named(line, "state", |name| match name {
             "up" => Some(HostState::Up),
@@ -73,14 +73,11 @@ pub fn read_host(line: &Json) -> Read<Host> {
         })?,
         reason: named(line, "reason", Reason::parse)?,
         srtt: optional(line, "srtt_seconds", |seconds| duration(seconds.as_f64()?))?,
-        started: time(line, "started")?,
         ended: time(line, "ended")?,
-        ports: Vec::new(),
         folded: list(line, "folded")?.iter().map(folded).collect::<Read<_>>()?,
         scripts: scripts(line)?,
-        port_scripts: Vec::new(),
         timed_out: flag(line, "timed_out")?,
-        rules_false: BTreeMap::new(),
+        ..Host::new(target, time(line, "started")?)
     };
     for (index, port) in list(line, "ports")?.iter().enumerate() {
         host.ports.push(self::port(port)?);

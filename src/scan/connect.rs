@@ -234,7 +234,7 @@ impl Scan {
 }
 
 /// The state a connection attempt proves; an error when this machine could not make the attempt.
-fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reason), NetError> {
+pub(super) fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reason), NetError> {
     let Err(error) = result else { return Ok((PortState::Open, Reason::SynAck)) };
     match error.kind {
         NetErrorKind::Refused => Ok((PortState::Closed, Reason::ConnRefused)),

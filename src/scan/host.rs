@@ -1,14 +1,18 @@
-//! One host on its way: ports, names, scripts, report.
+//! One host on its way: presence, ports, names, scripts, report.
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::connect::{ConnectScan, Findings, Pace};
+use futures_lite::future::poll_once;
+
+use super::connect::{ConnectScan, Pace};
+use super::presence::{Found, Presence, find};
+use super::prober::{Job, Plan, PortPlan, Prober, Way};
+use super::timing::Rtt;
 use crate::model::{
-    Host, HostState, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target, Timestamp,
+    Host, HostState, NetError, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target, Timestamp,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -27,12 +31,16 @@ pub struct HostPlan {
     pub network: Network,
     /// Starts probe workers.
     pub spawner: Spawner,
-    /// How hard to scan.
+    /// How hard to connect.
     pub pace: Pace,
-    /// TCP ports to probe, sorted.
+    /// Sends packets, where that is asked for and possible.
+    pub prober: Option<Prober>,
+    /// How to find out whether a host is there.
+    pub presence: Presence,
+    /// TCP ports to connect to, sorted.
     pub ports: Rc<[u16]>,
-    /// `-Pn`: every host counts as up.
-    pub assume_up: bool,
+    /// Ports to scan with packets.
+    pub scans: Vec<Rc<PortPlan>>,
     /// Look up names of hosts that are up.
     pub reverse_names: bool,
     /// `--host-timeout`.
@@ -56,24 +64,70 @@ pub struct HostDone {
     pub trouble: Option<String>,
 }
 
+/// What the scans of one host's ports came to.
+#[derive(Default)]
+struct Ports {
+    found: Vec<Port>,
+    srtt: Option<Duration>,
+    warm: WarmStreams,
+    failed: Option<(usize, NetError)>,
+    /// Not asked to the end in time.
+    unfinished: usize,
+    degraded: bool,
+}
+
 impl HostPlan {
+    /// Ports of each host, of all protocols.
+    pub fn port_count(&self) -> usize {
+        self.ports.len() + self.scans.iter().map(|plan| plan.count()).sum::<usize>()
+    }
+
+    /// Hosts on their way at once: enough to hide the silence of most of them, and no more than memory has room for.
+    pub fn window(&self) -> usize {
+        /// Most hosts, and bytes of all their ports while packets are out.
+        const MOST: (usize, usize) = (4096, 64 << 20);
+        const FEWEST: usize = 16;
+        let bytes_each = self.scans.iter().map(|plan| Job::size(plan.count())).max().unwrap_or(1);
+        (MOST.1 / bytes_each).clamp(FEWEST, MOST.0)
+    }
+
     /// Takes `target` through all stages.
     pub async fn run(&self, target: Target) -> HostDone {
         let clock = &self.network.clock;
-        let started = clock.now();
-        let deadline = self.host_timeout.map(|timeout| started.plus(timeout));
-        let (findings, unprobed) = self.scan_ports(&target, deadline).await;
-        let in_time = deadline.is_none_or(|deadline| clock.now() < deadline);
-        let trouble = findings.failed.as_ref().map(|(count, error)| format!("{count} ports not probed: {error}"));
-        let (probed, warm) = (findings.ports.len() as u64, findings.warm.clone());
-        let failed = findings.failed.as_ref().map_or(0, |(count, _)| *count as u64);
+        let mut host = Host::new(target, clock.now());
         let mut stages = Stages::default();
-        *stages.of(Stage::Ports) = Tally { done: probed, failed, timed_out: unprobed as u64, ..Tally::default() };
-        let mut host = self.describe(target, findings, started);
-        host.timed_out = !in_time;
-        if host.state == HostState::Up && in_time {
+        let found = find(&self.presence, &host.target, &self.network, self.prober.as_ref(), self.pace.timeout).await;
+        let mut trouble = found.failed.as_ref().map(ToString::to_string);
+        if !matches!(self.presence, Presence::Assumed | Presence::ByPorts) {
+            let tally = stages.of(Stage::Discovery);
+            *(if trouble.is_some() { &mut tally.failed } else { &mut tally.done }) += 1;
+        }
+        found.describe(&mut host);
+        if found.state == Some(HostState::Down) {
+            host.ended = clock.now();
+            return HostDone { host, stages, trouble };
+        }
+        // Looking for hosts is not charged to the time a host is given.
+        let deadline = self.host_timeout.map(|timeout| clock.now().plus(timeout));
+        let target = host.target.clone();
+        let mut names = pin!(self.names(&target, deadline));
+        if found.state == Some(HostState::Up) {
+            _ = poll_once(&mut names).await; // it goes on beside the ports
+        }
+        let ports = self.scan_ports(&target, &found, deadline).await;
+        let (done, failed) = (ports.found.len() as u64, ports.failed.as_ref().map_or(0, |(count, _)| *count as u64));
+        *stages.of(Stage::Ports) = Tally { done, failed, timed_out: ports.unfinished as u64, ..Tally::default() };
+        if let Some((count, error)) = &ports.failed {
+            trouble = Some(format!("{count} ports not probed: {error}"));
+        }
+        let warm = ports.warm.clone();
+        self.take_in(&mut host, ports, &found);
+        host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
+        if host.state == HostState::Up && !host.timed_out {
             if self.reverse_names {
-                host.names = self.names(&host, deadline, stages.of(Stage::Names)).await;
+                let (found, tally) = names.await;
+                host.names = found;
+                *stages.of(Stage::Names) = tally;
             }
             host = self.scripts.run(host, warm, deadline).await;
             host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
@@ -82,68 +136,86 @@ impl HostPlan {
         HostDone { host, stages, trouble }
     }
 
-    async fn scan_ports(&self, target: &Target, deadline: Option<Timestamp>) -> (Findings, usize) {
+    async fn scan_ports(&self, target: &Target, found: &Found, deadline: Option<Timestamp>) -> Ports {
+        let mut ports = Ports::default();
+        if !self.ports.is_empty() {
+            self.connect(target, deadline, &mut ports).await;
+        }
+        if let (Some(prober), Some(way)) = (&self.prober, &found.way) {
+            self.probe(prober, way, found.rtt.clone(), deadline, &mut ports).await;
+        }
+        ports.found.sort_unstable_by_key(|port| (port.protocol, port.number));
+        ports
+    }
+
+    async fn connect(&self, target: &Target, deadline: Option<Timestamp>, ports: &mut Ports) {
         let (network, spawner) = (self.network.clone(), self.spawner.clone());
         let addr = (target.addr, target.scope);
         let scan = ConnectScan::new(network, spawner, self.pace.clone(), addr, Rc::clone(&self.ports));
-        match deadline {
-            // On time-out the partial findings are what counts, so the result itself is of no interest.
-            Some(deadline) => drop(self.network.clock.before(deadline, scan.run()).await),
-            None => scan.run().await,
-        }
-        scan.finish()
+        self.until(deadline, scan.run()).await;
+        let (findings, unprobed) = scan.finish();
+        let of = |(number, state, reason)| port_of(Protocol::Tcp, number, (state, reason, 0));
+        ports.found.extend(findings.ports.into_iter().map(of));
+        (ports.srtt, ports.warm, ports.failed) = (findings.srtt, findings.warm, findings.failed);
+        ports.unfinished += unprobed;
     }
 
-    fn describe(&self, target: Target, findings: Findings, started: Timestamp) -> Host {
-        let (state, reason) = self.verdict(&findings);
-        let mut ports: Vec<Port> = findings
-            .ports
-            .into_iter()
-            .map(|(number, state, reason)| Port {
-                protocol: Protocol::Tcp,
-                number,
-                state,
-                reason,
-                reason_ttl: 0,
-                service: Service::default(),
-            })
-            .collect();
-        ports.sort_unstable_by_key(|port| port.number);
-        let (mut ports, folded) = (self.fold)(ports);
-        for port in &mut ports {
+    /// All scans with packets at once: one protocol does not wait for another.
+    async fn probe(
+        &self,
+        prober: &Prober,
+        way: &Way,
+        rtt: Option<Rtt>,
+        deadline: Option<Timestamp>,
+        ports: &mut Ports,
+    ) {
+        let mut under_way = Vec::new();
+        for plan in &self.scans {
+            match prober.begin(way.clone(), Plan::Ports(Rc::clone(plan)), rtt.clone()) {
+                Ok(asking) => under_way.push((plan, asking)),
+                Err(error) => ports.fail(plan.count(), error),
+            }
+        }
+        for (_, asking) in &under_way {
+            self.until(deadline, asking.done()).await;
+        }
+        for (plan, asking) in under_way {
+            let Some(job) = asking.finish() else { continue };
+            ports.take(plan, job, &self.pace.probed);
+        }
+    }
+
+    /// Waits for `work` until `deadline`. What it leaves behind is of interest, not whether it came to its end.
+    async fn until(&self, deadline: Option<Timestamp>, work: impl Future<Output = ()>) {
+        match deadline {
+            Some(deadline) => _ = self.network.clock.before(deadline, work).await,
+            None => work.await,
+        }
+    }
+
+    fn take_in(&self, host: &mut Host, ports: Ports, found: &Found) {
+        host.srtt = ports.srtt.or(host.srtt);
+        host.degraded = ports.degraded;
+        if found.state.is_none() {
+            let answers = ports.found.iter().map(|port| port.reason).filter(|reason| *reason != Reason::NoResponse);
+            (host.state, host.reason) = match answers.min() {
+                _ if self.port_count() == 0 => (HostState::Up, Reason::UserSet),
+                Some(reason) => (HostState::Up, reason),
+                None => (HostState::Down, Reason::NoResponse),
+            };
+        }
+        (host.ports, host.folded) = (self.fold)(ports.found);
+        for port in &mut host.ports {
             services::name(port.protocol, port.number).unwrap_or_default().clone_into(&mut port.service.name);
         }
-        Host {
-            target,
-            names: Vec::new(),
-            state,
-            reason,
-            srtt: findings.srtt,
-            started,
-            ended: started,
-            ports,
-            folded,
-            scripts: Vec::new(),
-            port_scripts: Vec::new(),
-            timed_out: false,
-            rules_false: BTreeMap::new(),
-        }
     }
 
-    /// A host that answered anything is up; silence means down unless the user says otherwise.
-    fn verdict(&self, findings: &Findings) -> (HostState, Reason) {
-        if self.assume_up || self.ports.is_empty() {
-            return (HostState::Up, Reason::UserSet);
+    async fn names(&self, target: &Target, deadline: Option<Timestamp>) -> (Vec<String>, Tally) {
+        let mut tally = Tally::default();
+        if !self.reverse_names {
+            return (Vec::new(), tally);
         }
-        let answers = findings.ports.iter().map(|(_, _, reason)| *reason);
-        match answers.filter(|reason| *reason != Reason::NoResponse).min() {
-            Some(reason) => (HostState::Up, reason),
-            None => (HostState::Down, Reason::NoResponse),
-        }
-    }
-
-    async fn names(&self, host: &Host, deadline: Option<Timestamp>, tally: &mut Tally) -> Vec<String> {
-        let lookup = self.network.names.reverse(host.target.addr);
+        let lookup = self.network.names.reverse(target.addr);
         let found = match deadline {
             Some(deadline) => self.network.clock.before(deadline, lookup).await,
             None => Ok(lookup.await),
@@ -154,6 +226,52 @@ impl HostPlan {
             Err(_) => tally.timed_out += 1,
         }
         // A name is a convenience: a resolver that fails costs the name, nothing else.
-        found.ok().and_then(Result::ok).unwrap_or_default()
+        (found.ok().and_then(Result::ok).unwrap_or_default(), tally)
     }
+}
+
+impl Found {
+    fn describe(&self, host: &mut Host) {
+        host.state = self.state.unwrap_or(HostState::Down);
+        (host.reason, host.reason_ttl, host.mac) = (self.reason, self.ttl, self.mac);
+        host.srtt = self.rtt.as_ref().and_then(Rtt::smoothed);
+    }
+}
+
+impl Ports {
+    fn fail(&mut self, count: usize, error: NetError) {
+        let before = self.failed.as_ref().map_or(0, |(count, _)| *count);
+        self.failed = Some((before + count, error));
+    }
+
+    /// What a job came to. Silence is a verdict once it was asked often enough.
+    fn take(&mut self, plan: &PortPlan, job: Job, probed: &Rc<std::cell::Cell<u64>>) {
+        let protocol = plan.kind.protocol();
+        self.srtt = job.rtt.smoothed().or(self.srtt);
+        self.degraded |= job.degraded;
+        let (is_over, failed) = (job.is_over(), job.failed.clone());
+        let mut unasked = 0;
+        for (place, asked, verdict) in job.verdicts() {
+            let number = plan.port(place);
+            match verdict {
+                Some(verdict) => {
+                    let found = (verdict.state, verdict.reason, verdict.ttl);
+                    self.found.push(port_of(protocol, number, found));
+                }
+                None if failed.is_some() && !asked => unasked += 1,
+                None if is_over => {
+                    self.found.push(port_of(protocol, number, (plan.kind.silent(), Reason::NoResponse, 0)));
+                }
+                None => self.unfinished += 1,
+            }
+        }
+        probed.set(probed.get() + self.found.len() as u64);
+        if let Some(error) = failed.filter(|_| unasked > 0) {
+            self.fail(unasked, error);
+        }
+    }
+}
+
+fn port_of(protocol: Protocol, number: u16, (state, reason, reason_ttl): (PortState, Reason, u8)) -> Port {
+    Port { protocol, number, state, reason, reason_ttl, service: Service::default() }
 }

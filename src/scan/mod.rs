@@ -9,6 +9,7 @@ pub mod kind;
 pub mod ledger;
 pub mod payloads;
 pub mod pipeline;
+pub mod presence;
 pub mod probe;
 pub mod prober;
 pub mod timing;

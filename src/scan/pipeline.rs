@@ -13,8 +13,6 @@ use crate::net::Family;
 use crate::runtime::{Clock, Semaphore};
 use crate::target::{Item, Targets};
 
-/// Hosts on their way at once: enough to hide the silence of most of them, at a few KB each.
-pub const WINDOW: usize = 4096;
 /// Receives what the run has to tell, in order.
 pub type Emit = Rc<dyn Fn(Event)>;
 
@@ -90,7 +88,7 @@ impl Pipeline {
     /// Takes every target through the plan. Once this future is dropped no host begins; [`Pipeline::cancel`] ends those
     /// under way.
     pub async fn run(&self, targets: &mut Targets) {
-        let window = Semaphore::new(WINDOW);
+        let window = Semaphore::new(self.plan.window());
         {
             let mut summary = self.summary.borrow_mut();
             (summary.planned, summary.names_left) = (targets.planned(), targets.names_waiting() as u64);
@@ -176,7 +174,7 @@ impl Pipeline {
         let (plan, emit, ledger) = (Rc::clone(&self.plan), Rc::clone(&self.emit), Rc::clone(&self.ledger));
         let place = self.under_way.begin(target.addr, plan.network.clock.now());
         let mut unfinished =
-            Unfinished { summary: Rc::clone(&self.summary), ports: plan.ports.len() as u64, done: false };
+            Unfinished { summary: Rc::clone(&self.summary), ports: plan.port_count() as u64, done: false };
         async move {
             let done = plan.run(target).await;
             unfinished.done = true;
@@ -226,6 +224,9 @@ impl Summary {
     }
 }
 
+/// Handles kept before finished ones are looked for.
+const FEW: usize = 4096;
+
 /// Tasks under way. Dropping them cancels them.
 #[derive(Default)]
 struct Tasks {
@@ -242,7 +243,7 @@ impl Tasks {
 
     /// Drops handles of finished tasks, at a cost spread over the pushes.
     fn forget_finished(&mut self) {
-        if self.live.len() >= self.sweep_at.max(WINDOW) {
+        if self.live.len() >= self.sweep_at.max(FEW) {
             self.live.retain(|task| !task.is_finished());
             self.sweep_at = self.live.len() * 2;
         }

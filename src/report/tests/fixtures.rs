@@ -65,20 +65,13 @@ fn end(ending: Ending, totals: Totals) -> Event {
 }
 
 fn host(addr: &str) -> Host {
+    let target = Target { addr: addr.parse::<IpAddr>().unwrap(), scope: 0, name: None };
     Host {
-        target: Target { addr: addr.parse::<IpAddr>().unwrap(), scope: 0, name: None },
-        names: Vec::new(),
         state: HostState::Up,
         reason: Reason::ConnRefused,
         srtt: Some(Duration::from_micros(123)),
-        started: at(0),
         ended: at(2),
-        ports: Vec::new(),
-        folded: Vec::new(),
-        scripts: Vec::new(),
-        port_scripts: Vec::new(),
-        timed_out: false,
-        rules_false: std::collections::BTreeMap::new(),
+        ..Host::new(target, at(0))
     }
 }
 

@@ -57,9 +57,7 @@ pub struct Job {
     pub(super) introduced: Introduced,
     /// What is done about silence once everything was asked.
     doubt: Doubt,
-    /// Questions this machine could not ask.
-    pub unasked: usize,
-    /// Why.
+    /// Why this machine could not ask some question.
     pub failed: Option<NetError>,
     pub(super) is_over: bool,
     pub(super) waker: Option<Waker>,
@@ -217,7 +215,6 @@ impl Job {
             degraded: false,
             introduced: Introduced::No,
             doubt: Doubt::None,
-            unasked: 0,
             failed: None,
             is_over: count == 0,
             waker: None,
@@ -308,8 +305,8 @@ impl Job {
         {
             self.active -= usize::from(slot.stage == Stage::Young);
             slot.stage = Stage::Decided;
+            slot.tries = 0;
             self.undecided -= 1;
-            self.unasked += 1;
             self.failed = Some(error);
             self.is_over = self.undecided == 0;
         }
@@ -619,11 +616,21 @@ impl Job {
         [young, old, ping, pause].into_iter().flatten().min()
     }
 
-    /// Every question's verdict by its place; none for those without an answer.
-    pub fn verdicts(&self) -> impl Iterator<Item = (usize, Option<Verdict>)> {
+    /// Whether nothing is left to ask.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Bytes a job of so many questions takes while it lasts, about.
+    pub fn size(questions: usize) -> usize {
+        questions * (size_of::<Slot>() + size_of::<u32>()) + size_of::<Job>()
+    }
+
+    /// Every question by its place: whether it was asked, and its verdict if it was answered.
+    pub fn verdicts(&self) -> impl Iterator<Item = (usize, bool, Option<Verdict>)> {
         self.slots.iter().enumerate().map(|(place, slot)| {
             let verdict = usize::from(slot.verdict).checked_sub(1).and_then(|at| self.verdicts.get(at));
-            (place, verdict.copied())
+            (place, slot.tries > 0, verdict.copied())
         })
     }
 }

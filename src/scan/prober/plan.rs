@@ -64,6 +64,11 @@ impl PortPlan {
         PortPlan { kind, form: Form::of_scan(kind, flags), fixed: fixed.min(ports.len()), ports, places }
     }
 
+    /// How many ports there are.
+    pub fn count(&self) -> usize {
+        self.ports.len()
+    }
+
     /// The port at a place.
     pub fn port(&self, place: usize) -> u16 {
         self.ports.get(place).copied().unwrap_or_default()
