@@ -293,15 +293,12 @@ fn icmp_queries_are_answered_as_the_host_likes() {
     for to in ["10.0.0.1", "fd00::1"] {
         let reply = bed.one(echo(to)).unwrap();
         assert_eq!(reply.payload(), Some(&b"data"[..]));
-        match (reply.get::<Icmpv4>(), reply.get::<Icmpv6>()) {
-            (Some(message), _) => {
-                assert_eq!((message.kind, &message.body), (0, &Icmpv4Body::Echo { id: 7, sequence: 9 }))
-            }
-            (_, message) => assert_eq!(
-                message.map(|message| (message.kind, &message.body)),
-                Some((129, &Icmpv6Body::Echo { id: 7, sequence: 9 }))
-            ),
-        }
+        let (v4, v6) = (reply.get::<Icmpv4>(), reply.get::<Icmpv6>());
+        let body = v4.map(|message| (message.kind, &message.body));
+        assert_eq!(body, v4.and(Some((0, &Icmpv4Body::Echo { id: 7, sequence: 9 }))));
+        let body = v6.map(|message| (message.kind, &message.body));
+        assert_eq!(body, v6.and(Some((129, &Icmpv6Body::Echo { id: 7, sequence: 9 }))));
+        assert_eq!(v4.is_some(), v6.is_none());
     }
     let timestamp = |to| {
         let body = Icmpv4Body::Timestamp { id: 1, sequence: 2, originate: 3, receive: 0, transmit: 0 };
