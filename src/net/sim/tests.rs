@@ -126,7 +126,7 @@ fn a_reject_is_what_the_kernel_would_make_of_it() {
         rules.map(|(reject, port)| format!("{{ ports = \"{port}\", state = \"reject\", reject = \"{reject}\" }}"));
     let sim = sim(&format!("[[hosts]]\naddrs = [\"10.0.0.1\"]\ntcp = [{}]", rules.join(",")));
     let kinds = (1..=5).map(|port| sim.connect(SocketAddr::from(([10, 0, 0, 1], port))).0.unwrap_err());
-    let (unreachable, refused) = (NetErrorKind::Unreachable, NetErrorKind::Refused);
+    let (unreachable, refused) = (NetErrorKind::Unreachable(Unreached::Host), NetErrorKind::Refused);
     assert_eq!(kinds.collect::<Vec<_>>(), [unreachable, unreachable, unreachable, refused, refused]);
 }
 

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::capture::{Directions, Interest, Subscription};
-use crate::model::{LinkType, MacAddr, NetErrorKind, Protocol, Timestamp};
-use crate::net::packets::{Kernel, Outgoing, Sent};
+use crate::model::{LinkType, MacAddr, NetErrorKind, Protocol, Timestamp, Unreached};
+use crate::net::packets::{Kernel, Outgoing, Ports, Sent};
 use crate::net::sim::{Scenario, World, network};
 use crate::net::{Network, Origin};
 use crate::packet::{
@@ -543,7 +543,7 @@ fn a_neighbour_answers_arp_and_solicitations_and_an_absent_one_is_unreachable() 
     let began = bed.network.clock.now();
     let sent = bed.send(&[echo("10.0.0.1"), echo("10.0.0.2")]);
     assert_eq!(sent[0], Ok(began));
-    assert_eq!(sent[1].as_ref().unwrap_err().kind, NetErrorKind::Unreachable);
+    assert_eq!(sent[1].as_ref().unwrap_err().kind, NetErrorKind::Unreachable(Unreached::Host));
     assert_eq!(bed.network.clock.now().since(began), Duration::from_secs(3));
     assert_eq!(bed.seen().len(), 1);
 }
@@ -564,10 +564,11 @@ fn a_router_is_the_only_neighbour_of_a_routed_network() {
 #[test]
 fn ports_are_given_once() {
     let bed = bed(PORTS, 1);
-    let reserve = |protocol| {
-        let local = [192, 0, 2, 1].into();
-        bed.runtime.run(bed.network.packets.reserve(protocol, Kernel::Silent, local, &Origin::SCAN))
+    let row = |protocol, count| {
+        let ports = Ports { protocol, count, kernel: Kernel::Silent };
+        bed.runtime.run(bed.network.packets.reserve(ports, [192, 0, 2, 1].into(), &Origin::SCAN))
     };
+    let reserve = |protocol| row(protocol, 1);
     let all: Vec<_> = (0..16_384).map(|_| reserve(Protocol::Tcp).unwrap()).collect();
     let numbers: BTreeSet<u16> = all.iter().map(|port| port.port()).collect();
     assert_eq!((numbers.len(), numbers.first()), (16_384, Some(&49_152)));
@@ -576,6 +577,11 @@ fn ports_are_given_once() {
     drop(all);
     assert!(reserve(Protocol::Tcp).is_ok());
     assert!(reserve(Protocol::Ip).is_err());
+    let rows: Vec<u16> = (0..4).map(|_| row(Protocol::Sctp, 3).unwrap().port()).collect();
+    assert!(rows.iter().all(|first| *first <= u16::MAX - 2), "{rows:?}");
+    let half = row(Protocol::Sctp, 16_383).unwrap();
+    assert!(row(Protocol::Sctp, 2).is_err(), "one is left of {}", half.port());
+    assert!(row(Protocol::Sctp, 16_385).is_err(), "there are not so many");
 }
 
 #[test]
