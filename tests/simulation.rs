@@ -77,15 +77,15 @@ fn scripts_that_send_packets_are_answered_by_the_model() {
     let run = simulated(CAMPUS, &words)
         .run()
         .expect(0)
-        .says(&["; 5 raw packets arrived, 5 were sent back, 0 were malformed"]);
+        .says(&["; 9 raw packets arrived, 5 were sent back, 0 were malformed"]);
     let report = run.report();
     let host = report.host("10.0.0.1");
-    let data = |id: &str| {
+    let output = |id: &str| {
         let scripts = host["scripts"].as_array().expect("scripts");
-        scripts.iter().find(|script| script["id"] == id).expect(id)["data"].clone()
+        scripts.iter().find(|script| script["id"] == id).expect(id)["output"].clone()
     };
-    assert_eq!(data("tcp-timestamps")[0]["rate"], 1000, "{host:#}");
-    assert_eq!(data("icmp-timestamp")["offset"], 0, "{host:#}");
+    assert_eq!(output("tcp-timestamps")[0]["rate"], 1000, "{host:#}");
+    assert_eq!(output("icmp-timestamp")["offset"], 0, "{host:#}");
 }
 
 #[test]
