@@ -72,9 +72,20 @@ fn what_is_wrong_with_a_scenario_is_named() {
 }
 
 #[test]
-fn scripts_that_need_packets_are_skipped() {
-    let run = simulated(CAMPUS, &["-n", "-p", "22", "--script", "+ipidseq", "10.0.0.1"]).run();
-    run.says(&["packets are not possible", "a simulated network carries streams and datagrams only"]);
+fn scripts_that_send_packets_are_answered_by_the_model() {
+    let words = ["-n", "-d", "-p", "22", "--script", "icmp-timestamp,tcp-timestamps", "10.0.0.1"];
+    let run = simulated(CAMPUS, &words)
+        .run()
+        .expect(0)
+        .says(&["; 9 raw packets arrived, 5 were sent back, 0 were malformed"]);
+    let report = run.report();
+    let host = report.host("10.0.0.1");
+    let output = |id: &str| {
+        let scripts = host["scripts"].as_array().expect("scripts");
+        scripts.iter().find(|script| script["id"] == id).expect(id)["output"].clone()
+    };
+    assert_eq!(output("tcp-timestamps")[0]["rate"], 1000, "{host:#}");
+    assert_eq!(output("icmp-timestamp")["offset"], 0, "{host:#}");
 }
 
 #[test]

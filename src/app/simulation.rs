@@ -49,5 +49,10 @@ pub fn scenario(path: &Path) -> Result<Scenario, Error> {
 pub fn asked(world: &World) -> String {
     let count = &world.count;
     let (syns, datagrams, connections) = (count.syns.get(), count.datagrams.get(), count.connections.get());
-    format!("debug: simulated: {syns} SYNs and {datagrams} datagrams arrived, {connections} connections were made")
+    let (arrived, returned) = (count.arrived.total(), count.returned.total());
+    let raw = match count.malformed.get() {
+        0 if arrived == 0 => String::new(),
+        malformed => format!("; {arrived} raw packets arrived, {returned} were sent back, {malformed} were malformed"),
+    };
+    format!("debug: simulated: {syns} SYNs and {datagrams} datagrams arrived, {connections} connections were made{raw}")
 }

@@ -15,7 +15,7 @@ pub struct Count {
     pub connections: Cell<u64>,
     /// Raw packets that reached a host, a router or the place where nobody is.
     pub arrived: ByKind,
-    /// Raw packets that came back; ICMP errors are ICMP.
+    /// Raw packets that hosts and routers sent back, also those that links lost; ICMP errors are ICMP.
     pub returned: ByKind,
     /// Raw packets no stack takes: cut, or with a wrong checksum.
     pub malformed: Cell<u64>,

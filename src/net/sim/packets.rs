@@ -34,6 +34,8 @@ const INTERFACE: u32 = 1;
 const MTU: usize = 1500;
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
+/// What becomes of a packet to a neighbour that does not answer.
+const ABSENT: NetErrorKind = NetErrorKind::Unreachable(Unreached::Host);
 /// How long a neighbour is asked for before it counts as absent, as on a real link.
 const ASKED: Duration = Duration::from_secs(3);
 /// Ports given out (RFC 6335: dynamic ports), and how many there are.
@@ -67,26 +69,29 @@ struct Scratch {
 type Given = BTreeSet<(Protocol, u16)>;
 
 /// Ports in a row.
-struct Row {
-    protocol: Protocol,
+struct Reserved {
+    ports: Ports,
     first: u16,
-    count: u16,
     given: Rc<RefCell<Given>>,
 }
 
-impl ReservedPort for Row {
+impl ReservedPort for Reserved {
     fn port(&self) -> u16 {
         self.first
     }
 }
 
-impl Drop for Row {
+impl Drop for Reserved {
     fn drop(&mut self) {
         let mut given = self.given.borrow_mut();
-        for port in self.first..=self.first + (self.count - 1) {
-            given.remove(&(self.protocol, port));
+        for number in in_a_row(self.first, self.ports) {
+            given.remove(&number);
         }
     }
+}
+
+fn in_a_row(first: u16, ports: Ports) -> impl Iterator<Item = (Protocol, u16)> {
+    (first..=u16::MAX).take(usize::from(ports.count.max(1))).map(move |number| (ports.protocol, number))
 }
 
 fn interface(world: &World) -> Interface {
@@ -118,20 +123,19 @@ impl SimPackets {
         SimPackets { shared, random: random.derive("ports"), given: Rc::default(), _handing_over: handing_over }
     }
 
-    fn ports(&self, ports: Ports, local: IpAddr) -> Result<Row, NetError> {
-        let (protocol, count) = (ports.protocol, ports.count.max(1));
+    fn give(&self, ports: Ports, local: IpAddr) -> Result<Reserved, NetError> {
         let refused = |why: &str| NetError::new(NetErrorKind::Local, "reserve", local).because(why);
-        if protocol == Protocol::Ip {
+        if ports.protocol == Protocol::Ip {
             return Err(refused("IP protocols have no ports"));
         }
         let mut given = self.given.borrow_mut();
-        let places = DYNAMIC.1.saturating_sub(count) + 1;
-        let first = self.random.below(u64::from(places)) as u16;
-        let mut rows = (0..places).map(|next| DYNAMIC.0 + (first + next) % places);
-        let row = rows.find(|first| (*first..=first + (count - 1)).all(|port| !given.contains(&(protocol, port))));
-        let first = row.ok_or_else(|| refused("all ports are taken"))?;
-        given.extend((first..=first + (count - 1)).map(|port| (protocol, port)));
-        Ok(Row { protocol, first, count, given: Rc::clone(&self.given) })
+        let places = DYNAMIC.1.saturating_sub(ports.count.max(1) - 1);
+        let drawn = self.random.below(u64::from(places)) as u16;
+        let mut firsts = (drawn..places).chain(0..drawn).map(|place| DYNAMIC.0 + place);
+        let first = firsts.find(|first| !in_a_row(*first, ports).any(|number| given.contains(&number)));
+        let first = first.ok_or_else(|| refused("all ports are taken"))?;
+        given.extend(in_a_row(first, ports));
+        Ok(Reserved { ports, first, given: Rc::clone(&self.given) })
     }
 }
 
@@ -162,7 +166,7 @@ impl Shared {
         }
         let (world, now) = (&self.world, self.world.clock.now());
         if world.is_on_link() && !to.is_multicast() && world.host_at(to, now).is_none() {
-            let error = NetError::new(NetErrorKind::Unreachable(Unreached::Host), "neighbour", to);
+            let error = NetError::new(ABSENT, "neighbour", to);
             return Err(error.because("it does not answer on its link"));
         }
         {
@@ -307,8 +311,7 @@ impl Packets for SimPackets {
             let clock = shared.world.clock.clone();
             let now = clock.now();
             let sent: Vec<Sent> = packets.iter().map(|packet| shared.send(packet).map(|()| now)).collect();
-            let is_absent =
-                |sent: &Sent| matches!(sent, Err(error) if matches!(error.kind, NetErrorKind::Unreachable(_)));
+            let is_absent = |sent: &Sent| matches!(sent, Err(error) if error.kind == ABSENT);
             if sent.iter().any(is_absent) {
                 clock.sleep_until(now.plus(ASKED)).await;
             }
@@ -317,8 +320,8 @@ impl Packets for SimPackets {
     }
 
     fn reserve(&self, ports: Ports, local: IpAddr, _origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
-        let port = self.ports(ports, local);
-        Box::pin(std::future::ready(port.map(|port| Box::new(port) as Box<dyn ReservedPort>)))
+        let reserved = self.give(ports, local);
+        Box::pin(std::future::ready(reserved.map(|reserved| Box::new(reserved) as Box<dyn ReservedPort>)))
     }
 
     fn capture(&self, interest: Interest, _origin: &Origin) -> NetFuture<Subscription> {

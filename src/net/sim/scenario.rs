@@ -10,9 +10,14 @@
 //! up = 0.25                   # share of hosts that exist; which ones follows from the seed
 //! name = "h{ip}.example"      # {ip}: the address with dashes
 //! otherwise = "closed"        # open, closed, silent, reject
+//! hops = 3                    # routers on the way
+//! routers = ["10.9.{hop}.1"]  # {hop}: a router's number, nearest first
+//! protocols = "1,6,17"        # of IP
+//! until = "30s"               # then they go away
 //! tcp = [
 //!     { ports = "22,80", service = "ssh" },
 //!     { ports = "1-1000", state = "silent", share = 0.5 },
+//!     { ports = "25", state = "reject", reject = "host-admin" },
 //!     { ports = "8080", forward = "10.1.0.2:80" },
 //! ]
 //!

@@ -120,6 +120,28 @@ fn datagrams_are_answered_refused_or_lost() {
 }
 
 #[test]
+fn a_reject_is_what_the_kernel_would_make_of_it() {
+    let rules = [("admin", 1), ("host", 2), ("net-admin", 3), ("port", 4), ("reset", 5)];
+    let rules =
+        rules.map(|(reject, port)| format!("{{ ports = \"{port}\", state = \"reject\", reject = \"{reject}\" }}"));
+    let sim = sim(&format!("[[hosts]]\naddrs = [\"10.0.0.1\"]\ntcp = [{}]", rules.join(",")));
+    let kinds = (1..=5).map(|port| sim.connect(SocketAddr::from(([10, 0, 0, 1], port))).0.unwrap_err());
+    let (unreachable, refused) = (NetErrorKind::Unreachable(Unreached::Host), NetErrorKind::Refused);
+    assert_eq!(kinds.collect::<Vec<_>>(), [unreachable, unreachable, unreachable, refused, refused]);
+}
+
+#[test]
+fn who_comes_late_is_there_for_streams_too() {
+    let sim =
+        sim("[[hosts]]\naddrs = [\"10.0.0.1\"]\notherwise = \"open\"\nname = \"x\"\nfrom = \"5s\"\nuntil = \"20s\"");
+    let addr = SocketAddr::from(([10, 0, 0, 1], 80));
+    assert_eq!(sim.connect(addr), (Ok(()), Duration::from_secs(7)), "the fourth SYN, after 1, 2 and 4 seconds");
+    sim.runtime.run(sim.network.clock.sleep(Duration::from_secs(13)));
+    assert_eq!(sim.connect(addr).0, Err(NetErrorKind::Timeout));
+    assert_eq!(sim.world.name(addr.ip()).as_deref(), Some("x"));
+}
+
+#[test]
 fn names_go_both_ways() {
     let sim = sim(SCENARIO);
     let addr = sim.hosts().0[0].ip();
@@ -179,6 +201,11 @@ fn bad_scenarios_are_refused_with_their_place() {
         ("[[hosts]]\naddrs = []\ntcp = [{ ports = \"1\", service = \"x\" }]", "there is no service `x`"),
         ("[[hosts]]\nup = 1.0", "missing field `addrs`"),
         ("sources = [\"1.1.1.1\", \"1.1.1.2\"]", "one address of each family"),
+        ("[[hosts]]\naddrs = []\nreject = \"no\"", "unknown variant `no`"),
+        ("[[hosts]]\naddrs = []\ntcp = [{ ports = \"1\", reject = \"host\" }]", "need `state = \"reject\"`"),
+        ("[[hosts]]\naddrs = []\nprotocols = \"6,256\"", "0 to 255"),
+        ("[[hosts]]\naddrs = []\nrouters = [\"10.{hop}\"]", "is no address"),
+        ("[[hosts]]\naddrs = []\nfrom = \"2s\"\nuntil = \"1s\"", "before they come"),
         ("nonsense", ""),
     ] {
         let error = Scenario::parse(text).unwrap_err();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::capture::{Directions, Interest, Subscription};
 use crate::model::{LinkType, MacAddr, NetErrorKind, Protocol, Timestamp, Unreached};
-use crate::net::packets::{Outgoing, Ports, Sent};
+use crate::net::packets::{Kernel, Outgoing, Ports, Sent};
 use crate::net::sim::{Scenario, World, network};
 use crate::net::{Network, Origin};
 use crate::packet::{
@@ -293,15 +293,12 @@ fn icmp_queries_are_answered_as_the_host_likes() {
     for to in ["10.0.0.1", "fd00::1"] {
         let reply = bed.one(echo(to)).unwrap();
         assert_eq!(reply.payload(), Some(&b"data"[..]));
-        match (reply.get::<Icmpv4>(), reply.get::<Icmpv6>()) {
-            (Some(message), _) => {
-                assert_eq!((message.kind, &message.body), (0, &Icmpv4Body::Echo { id: 7, sequence: 9 }))
-            }
-            (_, message) => assert_eq!(
-                message.map(|message| (message.kind, &message.body)),
-                Some((129, &Icmpv6Body::Echo { id: 7, sequence: 9 }))
-            ),
-        }
+        let (v4, v6) = (reply.get::<Icmpv4>(), reply.get::<Icmpv6>());
+        let body = v4.map(|message| (message.kind, &message.body));
+        assert_eq!(body, v4.and(Some((0, &Icmpv4Body::Echo { id: 7, sequence: 9 }))));
+        let body = v6.map(|message| (message.kind, &message.body));
+        assert_eq!(body, v6.and(Some((129, &Icmpv6Body::Echo { id: 7, sequence: 9 }))));
+        assert_eq!(v4.is_some(), v6.is_none());
     }
     let timestamp = |to| {
         let body = Icmpv4Body::Timestamp { id: 1, sequence: 2, originate: 3, receive: 0, transmit: 0 };
@@ -567,10 +564,11 @@ fn a_router_is_the_only_neighbour_of_a_routed_network() {
 #[test]
 fn ports_are_given_once() {
     let bed = bed(PORTS, 1);
-    let reserve = |protocol| {
-        let local = [192, 0, 2, 1].into();
-        bed.runtime.run(bed.network.packets.reserve(Ports::one(protocol), local, &Origin::SCAN))
+    let row = |protocol, count| {
+        let ports = Ports { protocol, count, kernel: Kernel::Silent };
+        bed.runtime.run(bed.network.packets.reserve(ports, [192, 0, 2, 1].into(), &Origin::SCAN))
     };
+    let reserve = |protocol| row(protocol, 1);
     let all: Vec<_> = (0..16_384).map(|_| reserve(Protocol::Tcp).unwrap()).collect();
     let numbers: BTreeSet<u16> = all.iter().map(|port| port.port()).collect();
     assert_eq!((numbers.len(), numbers.first()), (16_384, Some(&49_152)));
@@ -579,6 +577,11 @@ fn ports_are_given_once() {
     drop(all);
     assert!(reserve(Protocol::Tcp).is_ok());
     assert!(reserve(Protocol::Ip).is_err());
+    let rows: Vec<u16> = (0..4).map(|_| row(Protocol::Sctp, 3).unwrap().port()).collect();
+    assert!(rows.iter().all(|first| *first <= u16::MAX - 2), "{rows:?}");
+    let half = row(Protocol::Sctp, 16_383).unwrap();
+    assert!(row(Protocol::Sctp, 2).is_err(), "one is left of {}", half.port());
+    assert!(row(Protocol::Sctp, 16_385).is_err(), "there are not so many");
 }
 
 #[test]
