@@ -17,6 +17,7 @@ use sonde::net::warm::WarmStreams;
 use sonde::runtime::{Random, Runtime};
 use sonde::scan::connect::Pace;
 use sonde::scan::pipeline::{NamePolicy, Summary};
+use sonde::scan::presence::Presence;
 use sonde::scan::{HostPlan, Pipeline, ScriptStage};
 use sonde::target::{Exclude, Spec, Targets};
 
@@ -76,7 +77,9 @@ fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
             probed: Rc::default(),
         },
         ports: PORTS.into(),
-        assume_up: false,
+        prober: Option::None,
+        presence: Presence::ByPorts,
+        scans: Vec::new(),
         reverse_names: true,
         host_timeout: Option::None,
         fold: Box::new(|ports| (ports, Vec::new())),

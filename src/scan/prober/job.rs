@@ -10,7 +10,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::pace::Pace;
+use super::ping::{Ping, Silence};
 use super::plan::{Finding, Plan};
+use super::verdicts::{Verdict, Verdicts};
 use crate::model::{MacAddr, NetError, PortState, Reason, Timestamp};
 use crate::scan::kind::Reply;
 use crate::scan::probe::Heard;
@@ -39,14 +41,12 @@ pub struct Job {
     /// Of [`Stage::Young`].
     active: usize,
     undecided: usize,
-    verdicts: Vec<Verdict>,
+    verdicts: Verdicts,
     /// Counts from here.
     started: Timestamp,
     /// No probe before.
     pub(super) not_before: Timestamp,
     ping: Ping,
-    /// Tries have local ports of their own, so a ping can be told from them.
-    can_ping: bool,
     /// What the host told about its link.
     pub mac: Option<MacAddr>,
     /// Why the host is up, once something showed it.
@@ -55,16 +55,11 @@ pub struct Job {
     pub degraded: bool,
     /// Whether a packet to it ever left: its next hop is known.
     pub(super) introduced: Introduced,
-    /// What is done about silence once everything was asked.
-    doubt: Doubt,
     /// Why this machine could not ask some question.
     pub failed: Option<NetError>,
     pub(super) is_over: bool,
     pub(super) waker: Option<Waker>,
-    /// Stands in the ring of those that may send.
-    pub(super) is_queued: bool,
-    /// When it is looked at next.
-    pub(super) armed: Option<Timestamp>,
+    pub(super) place: Place,
 }
 
 /// What an answer meant.
@@ -95,6 +90,15 @@ pub struct Way {
     pub next_hop: IpAddr,
 }
 
+/// Where a job stands among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Place {
+    /// In the ring of those that may send.
+    pub(super) is_queued: bool,
+    /// When it is looked at next.
+    pub(super) armed: Option<Timestamp>,
+}
+
 /// Whether the way to a host was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Introduced {
@@ -123,53 +127,8 @@ struct Slot {
     verdict: u8,
 }
 
-/// What a question came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    /// State of the port.
-    pub state: PortState,
-    /// Why.
-    pub reason: Reason,
-    /// Hops the answer had left; 0 without one.
-    pub ttl: u8,
-}
-
-/// The question known to be answered that is asked again to hear from the host.
-#[derive(Debug, Default)]
-struct Ping {
-    /// Its place, and how good it is for that.
-    place: Option<(usize, u8)>,
-    /// When the unanswered one was sent, and how many before it were not answered either.
-    out: Option<Timestamp>,
-    missed: u8,
-    /// Probes since something was heard.
-    quiet: u32,
-    last_heard: Timestamp,
-}
-
-/// What is done about the silence of some ports of a host that answered at others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doubt {
-    /// Nothing yet.
-    None,
-    /// Packets get lost on the way, so everything silent is asked again.
-    Insisting,
-    /// It is pinged: does it still answer what it answered before?
-    Asking,
-    /// It did not, and is pinged once more after a pause.
-    LastChance,
-    /// Settled.
-    Settled,
-}
-
 /// Pause before a host that stopped answering is asked for the last time, and between probes if it then answers.
 const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(20));
-/// A quiet host is pinged after so long and so many probes.
-const PING_AFTER: (Duration, u32) = (Duration::from_millis(1250), 10);
-/// So many unanswered pings in a row: the host that answered is gone.
-const GONE: u8 = 3;
-/// Different verdicts kept apart on one host; more of them differ in their hops only.
-const VERDICTS: usize = 250;
 
 /// What a job does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,21 +164,18 @@ impl Job {
             bench: Vec::new(),
             active: 0,
             undecided: count,
-            verdicts: Vec::new(),
+            verdicts: Verdicts::default(),
             started: now,
             not_before: now,
-            ping: Ping { last_heard: now, ..Ping::default() },
-            can_ping: !pace.fixed_port,
+            ping: Ping::new(!pace.fixed_port, now),
             mac: None,
             up: None,
             degraded: false,
             introduced: Introduced::No,
-            doubt: Doubt::None,
             failed: None,
             is_over: count == 0,
             waker: None,
-            is_queued: false,
-            armed: None,
+            place: Place::default(),
             plan,
         }
     }
@@ -236,11 +192,7 @@ impl Job {
 
     /// Whether there is a question to ask, now or when others have left the way.
     pub(super) fn has_work(&self) -> bool {
-        !self.is_over && (self.begun < self.slots.len() || !self.retry.is_empty() || self.has_doubt())
-    }
-
-    fn has_doubt(&self) -> bool {
-        matches!(self.doubt, Doubt::Asking | Doubt::LastChance) && self.ping.out.is_none()
+        !self.is_over && (self.begun < self.slots.len() || !self.retry.is_empty() || self.ping.has_doubt())
     }
 
     /// Whether its own window and pause let it ask at `now`.
@@ -255,7 +207,7 @@ impl Job {
 
     /// What to send now. Whoever calls it sends that.
     pub(super) fn next(&mut self, now: Timestamp) -> Next {
-        if let Some(place) = self.wants_ping(now) {
+        if let Some(place) = self.ping.due(now, self.is_at_the_end()) {
             return Next::Ping(place);
         }
         while let Some(place) = self.retry.pop_front() {
@@ -284,7 +236,7 @@ impl Job {
         self.active += 1;
         self.young.push_back(place as u32);
         self.window.probe_sent();
-        self.ping.quiet += 1;
+        self.ping.probe_sent();
         let delay = self.tries.delay();
         if !delay.is_zero() {
             self.not_before = at.plus(delay);
@@ -293,8 +245,7 @@ impl Job {
 
     /// A ping was sent.
     pub(super) fn pinged(&mut self, at: Timestamp) {
-        self.ping.out = Some(at);
-        self.ping.quiet = 0;
+        self.ping.sent(at);
         self.window.probe_sent();
     }
 
@@ -344,8 +295,7 @@ impl Job {
     pub(super) fn hear(&mut self, heard: &Heard, at: Timestamp, pace: &Pace) -> Heeded {
         let Some((place, finding)) = self.plan.judge(heard) else { return Heeded::default() };
         let Some(slot) = self.slots.get(place).copied() else { return Heeded::default() };
-        self.ping.quiet = 0;
-        self.ping.last_heard = at;
+        self.ping.heard(at);
         if heard.is_timing_ping() {
             return self.hear_ping(at);
         }
@@ -409,7 +359,7 @@ impl Job {
 
     fn decide(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let number = match finding {
-            Finding::Port(state, reason) => self.verdict(Verdict { state, reason, ttl: heard.ttl }),
+            Finding::Port(state, reason) => self.verdicts.number(Verdict { state, reason, ttl: heard.ttl }),
             Finding::Up(_) | Finding::Spent => 0,
         };
         if let Finding::Up(reason) = finding {
@@ -422,7 +372,7 @@ impl Job {
             (slot.stage, slot.verdict) = (Stage::Decided, number);
             self.undecided -= 1;
         }
-        self.consider_for_ping(place, finding);
+        self.ping.consider(place, finding);
         self.is_over = self.undecided == 0 || matches!(finding, Finding::Up(_));
     }
 
@@ -430,65 +380,22 @@ impl Job {
     fn hear_again(&mut self, place: usize, finding: Finding, ttl: u8) {
         let (Plan::Ports(plan), Finding::Port(state, reason)) = (&self.plan, finding) else { return };
         let kind = plan.kind;
-        let old = self.slots.get(place).and_then(|slot| self.verdicts.get(usize::from(slot.verdict).checked_sub(1)?));
+        let old = self.slots.get(place).and_then(|slot| self.verdicts.get(slot.verdict));
         if old.is_some_and(|old| kind.supersedes(old.state, state)) {
-            let number = self.verdict(Verdict { state, reason, ttl });
+            let number = self.verdicts.number(Verdict { state, reason, ttl });
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.verdict = number;
             }
         }
     }
 
-    /// The number of a verdict: its place among those of the host, from 1.
-    fn verdict(&mut self, verdict: Verdict) -> u8 {
-        let known = self.verdicts.iter().position(|known| *known == verdict);
-        let place = known.unwrap_or_else(|| {
-            if self.verdicts.len() < VERDICTS {
-                self.verdicts.push(verdict);
-                return self.verdicts.len() - 1;
-            }
-            let alike = |known: &Verdict| (known.state, known.reason) == (verdict.state, verdict.reason);
-            self.verdicts.iter().position(alike).unwrap_or(0)
-        });
-        place as u8 + 1
-    }
-
-    /// Whether another answer of that question would be worth more than that of the one pinged with so far: resets cost a
-    /// host the least, and what a filter says tells nothing about the host.
-    fn consider_for_ping(&mut self, place: usize, finding: Finding) {
-        if !self.can_ping {
-            return;
-        }
-        let worth = match finding {
-            Finding::Port(PortState::Closed | PortState::Unfiltered, _) => 3,
-            Finding::Port(PortState::Open, _) => 2,
-            _ => return,
-        };
-        if self.ping.place.is_none_or(|(_, best)| worth > best) {
-            self.ping.place = Some((place, worth));
-        }
-    }
-
-    fn wants_ping(&self, now: Timestamp) -> Option<usize> {
-        let (place, _) = self.ping.place?;
-        let is_due = now.since(self.ping.last_heard) >= PING_AFTER.0 && self.ping.quiet >= PING_AFTER.1;
-        let is_doubted = matches!(self.doubt, Doubt::Asking | Doubt::LastChance) && self.is_at_the_end();
-        (self.ping.out.is_none() && (is_due || is_doubted)).then_some(place)
-    }
-
     fn hear_ping(&mut self, at: Timestamp) -> Heeded {
-        let Some(sent) = self.ping.out.take() else { return Heeded::default() };
+        let Some((sent, is_back)) = self.ping.answered() else { return Heeded::default() };
         self.rtt.sample(at.since(sent));
-        self.ping.missed = 0;
         self.window.answered(PING_WEIGHT);
-        match self.doubt {
-            Doubt::Asking => self.doubt = Doubt::Settled,
-            Doubt::LastChance => {
-                self.doubt = Doubt::Settled;
-                self.tries.slow_down(REST.1);
-                self.ask_bench_again();
-            }
-            _ => {}
+        if is_back {
+            self.tries.slow_down(REST.1);
+            self.ask_bench_again();
         }
         Heeded { is_answer: true, lost: None, is_ping: true }
     }
@@ -526,10 +433,8 @@ impl Job {
             self.old.pop_front();
             self.give_up(place);
         }
-        let lost = self.ping.out.filter(|sent| now.since(*sent) >= timeout);
+        let lost = self.ping.pass(now, timeout);
         if let Some(sent) = lost {
-            self.ping.out = None;
-            self.ping.missed += 1;
             self.window.lost(sent, now, self.active);
         }
         self.end(now);
@@ -562,31 +467,14 @@ impl Job {
             self.is_over = true;
             return;
         }
-        if self.ping.place.is_none() {
-            self.is_over = true;
-            return;
-        }
-        // Silence is believed when the host still answers what it answered before.
-        match self.doubt {
-            Doubt::None if self.tries.saw_loss() => {
-                self.doubt = Doubt::Insisting;
-                self.ask_bench_again();
-            }
-            Doubt::None | Doubt::Insisting => {
-                self.doubt = Doubt::Asking;
-                self.ping.missed = 0;
-            }
-            Doubt::Asking if self.ping.missed >= GONE => {
+        match self.ping.at_the_end(self.tries.saw_loss()) {
+            Silence::Believe => self.is_over = true,
+            Silence::Insist => self.ask_bench_again(),
+            Silence::Wait => {}
+            Silence::Pause => {
                 self.degraded = true;
-                self.doubt = Doubt::LastChance;
                 self.not_before = now.plus(REST.0);
             }
-            Doubt::LastChance if self.ping.missed > GONE => self.doubt = Doubt::Settled,
-            Doubt::Asking | Doubt::LastChance => {}
-            Doubt::Settled => self.is_over = true,
-        }
-        if self.doubt == Doubt::Settled && self.is_at_the_end() {
-            self.is_over = true;
         }
     }
 
@@ -611,7 +499,7 @@ impl Job {
         };
         let young = of(&self.young, self.rtt.settled());
         let old = of(&self.old, self.rtt.timeout());
-        let ping = self.ping.out.map(|sent| sent.plus(self.rtt.timeout()));
+        let ping = self.ping.deadline(self.rtt.timeout());
         let pause = (self.has_work() && self.not_before > now).then_some(self.not_before);
         [young, old, ping, pause].into_iter().flatten().min()
     }
@@ -628,9 +516,6 @@ impl Job {
 
     /// Every question by its place: whether it was asked, and its verdict if it was answered.
     pub fn verdicts(&self) -> impl Iterator<Item = (usize, bool, Option<Verdict>)> {
-        self.slots.iter().enumerate().map(|(place, slot)| {
-            let verdict = usize::from(slot.verdict).checked_sub(1).and_then(|at| self.verdicts.get(at));
-            (place, slot.tries > 0, verdict.copied())
-        })
+        self.slots.iter().enumerate().map(|(place, slot)| (place, slot.tries > 0, self.verdicts.get(slot.verdict)))
     }
 }

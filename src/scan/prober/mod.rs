@@ -8,9 +8,11 @@
 mod driver;
 mod job;
 mod pace;
+mod ping;
 mod plan;
 mod rate;
 mod state;
+mod verdicts;
 
 use std::cell::{OnceCell, RefCell};
 use std::future::poll_fn;
@@ -20,10 +22,11 @@ use std::task::Poll;
 
 use async_executor::Task;
 
-pub use self::job::{Job, Verdict, Way};
+pub use self::job::{Job, Way};
 pub use self::pace::Pace;
 pub use self::plan::{Discovery, Finding, Plan, PortPlan};
 use self::state::{JobId, State};
+pub use self::verdicts::Verdict;
 use crate::capture::{Directions, Filter, Interest};
 use crate::model::{LinkKind, NetError, NetErrorKind, Protocol};
 use crate::net::broker::Governor;

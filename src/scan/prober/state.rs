@@ -184,8 +184,8 @@ impl State {
 
     /// Puts a job among those that may send, if it has something to send.
     fn queue(&mut self, id: JobId) {
-        let Some(job) = self.job(id).filter(|job| job.has_work() && !job.is_queued) else { return };
-        job.is_queued = true;
+        let Some(job) = self.job(id).filter(|job| job.has_work() && !job.place.is_queued) else { return };
+        job.place.is_queued = true;
         let ring = if job.is_paced() { &mut self.sweep } else { &mut self.ring };
         ring.push_back(id);
     }
@@ -201,9 +201,9 @@ impl State {
         {
             waker.wake();
         }
-        let deadline = job.deadline(now).filter(|at| job.armed.is_none_or(|armed| *at < armed));
+        let deadline = job.deadline(now).filter(|at| job.place.armed.is_none_or(|armed| *at < armed));
         if let Some(at) = deadline {
-            job.armed = Some(at);
+            job.place.armed = Some(at);
             self.timers.push(Reverse((at, id)));
         }
         if !is_paced {
@@ -218,8 +218,8 @@ impl State {
         while let Some(Reverse((at, id))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
             self.timers.pop();
             let passed = self.with(id, now, |job| {
-                if job.armed == Some(at) {
-                    job.armed = None;
+                if job.place.armed == Some(at) {
+                    job.place.armed = None;
                 }
                 job.pass(now)
             });
@@ -253,7 +253,7 @@ impl State {
         for _ in 0..self.ring.len() {
             let id = self.ring.pop_front()?;
             let Some(job) = self.job(id) else { continue };
-            job.is_queued = false;
+            job.place.is_queued = false;
             if !job.has_work() || !self.is_introduced(id) {
                 continue;
             }
@@ -281,7 +281,7 @@ impl State {
         for _ in 0..self.sweep.len() {
             let id = self.sweep.pop_front()?;
             let Some(job) = self.job(id) else { continue };
-            job.is_queued = false;
+            job.place.is_queued = false;
             if !job.has_work() || !self.is_introduced(id) {
                 continue;
             }
@@ -300,8 +300,8 @@ impl State {
 
     /// Takes back that the job was queued: it cannot send for now.
     fn unqueue_last(&mut self, id: JobId) {
-        let Some(job) = self.job(id).filter(|job| job.is_queued) else { return };
-        job.is_queued = false;
+        let Some(job) = self.job(id).filter(|job| job.place.is_queued) else { return };
+        job.place.is_queued = false;
         let ring = if job.is_paced() { &mut self.sweep } else { &mut self.ring };
         ring.pop_back();
     }
