@@ -27,6 +27,10 @@ pub struct Job {
     pub plan: Plan,
     /// Round-trip time to the host.
     pub rtt: Rtt,
+    /// Where measurements of the host itself begin, while its time-out is what other hosts have shown.
+    own_rtt: Option<Rtt>,
+    /// The newest measurement, for who keeps them of many hosts.
+    pub(super) last_sample: Option<Duration>,
     pub(super) window: Window,
     pub(super) tries: Tries,
     slots: Vec<Slot>,
@@ -42,6 +46,8 @@ pub struct Job {
     active: usize,
     undecided: usize,
     verdicts: Verdicts,
+    /// Wait for the answer to the last try, at least, while nobody knows whether the host is there.
+    patience: Duration,
     /// Counts from here.
     started: Timestamp,
     /// No probe before.
@@ -153,6 +159,8 @@ impl Job {
         Job {
             host,
             rtt,
+            own_rtt: Some(pace.unknown(&plan)).filter(|_| matches!(plan, Plan::Discovery(_))),
+            last_sample: None,
             window,
             tries: Tries::new(tries),
             slots: vec![Slot::default(); count],
@@ -165,6 +173,7 @@ impl Job {
             active: 0,
             undecided: count,
             verdicts: Verdicts::default(),
+            patience: pace.patience(&plan),
             started: now,
             not_before: now,
             ping: Ping::new(!pace.fixed_port, now),
@@ -350,7 +359,12 @@ impl Job {
             2 => slot.before,
             _ => return, // too long ago to be remembered
         };
-        if self.rtt.sample(at.since(self.time(sent)))
+        let time = at.since(self.time(sent));
+        self.last_sample = Some(time);
+        if let Some(own) = self.own_rtt.take() {
+            self.rtt = own;
+        }
+        if self.rtt.sample(time)
             && let Some(srtt) = self.rtt.smoothed()
         {
             self.window.round_trip(srtt);
@@ -418,8 +432,8 @@ impl Job {
     /// Lets time pass: what is too old to be on its way makes room, what is too old to be answered is asked again or given
     /// up. Ends the job when nothing is left to do. True if something was taken for lost, with the time it had been sent.
     pub(super) fn pass(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let (settled, timeout) = (self.rtt.settled(), self.rtt.timeout());
-        while let Some(place) = self.first_if(&self.young, Stage::Young, settled, now) {
+        let timeout = self.rtt.timeout();
+        while let Some(place) = self.first_if(&self.young, Stage::Young, now) {
             self.young.pop_front();
             if let Some(slot) = self.slots.get_mut(place as usize)
                 && slot.stage == Stage::Young
@@ -429,7 +443,7 @@ impl Job {
                 self.old.push_back(place);
             }
         }
-        while let Some(place) = self.first_if(&self.old, Stage::Old, timeout, now) {
+        while let Some(place) = self.first_if(&self.old, Stage::Old, now) {
             self.old.pop_front();
             self.give_up(place);
         }
@@ -441,11 +455,24 @@ impl Job {
         lost
     }
 
-    /// The first of a queue if it is to leave it: decided meanwhile, or sent longer than `age` ago.
-    fn first_if(&self, queue: &VecDeque<u32>, stage: Stage, age: Duration, now: Timestamp) -> Option<u32> {
+    /// The first of a queue if it is to leave it: decided meanwhile, or sent long enough ago.
+    fn first_if(&self, queue: &VecDeque<u32>, stage: Stage, now: Timestamp) -> Option<u32> {
         let place = *queue.front()?;
         let slot = self.slots.get(place as usize)?;
-        (slot.stage != stage || now.since(self.time(slot.sent)) >= age).then_some(place)
+        let is_due = slot.stage != stage || now.since(self.time(slot.sent)) >= self.age(slot, stage);
+        is_due.then_some(place)
+    }
+
+    /// How old a question gets before it leaves a stage.
+    fn age(&self, slot: &Slot, stage: Stage) -> Duration {
+        if stage == Stage::Young {
+            return self.rtt.settled();
+        }
+        // What is known of the round trip comes from other hosts as long as nobody knows whether this one is there: so the
+        // last try waits as long as one about which nothing is known.
+        let is_last = u32::from(slot.tries) >= self.tries.allowed();
+        let least = if self.is_paced() && is_last { self.patience } else { Duration::ZERO };
+        self.rtt.timeout().max(least)
     }
 
     fn give_up(&mut self, place: u32) {
@@ -493,12 +520,12 @@ impl Job {
         if self.is_over {
             return None;
         }
-        let of = |queue: &VecDeque<u32>, age: Duration| {
+        let of = |queue: &VecDeque<u32>, stage| {
             let slot = self.slots.get(*queue.front()? as usize)?;
-            Some(self.time(slot.sent).plus(age))
+            Some(self.time(slot.sent).plus(self.age(slot, stage)))
         };
-        let young = of(&self.young, self.rtt.settled());
-        let old = of(&self.old, self.rtt.timeout());
+        let young = of(&self.young, Stage::Young);
+        let old = of(&self.old, Stage::Old);
         let ping = self.ping.deadline(self.rtt.timeout());
         let pause = (self.has_work() && self.not_before > now).then_some(self.not_before);
         [young, old, ping, pause].into_iter().flatten().min()

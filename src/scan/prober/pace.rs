@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::plan::Plan;
 use crate::packet::number;
-use crate::scan::probe::Purpose;
 use crate::scan::timing::tries::TryBounds;
-use crate::scan::timing::{RttBounds, WindowBounds};
+use crate::scan::timing::{Rtt, RttBounds, WindowBounds};
 
 /// Numbers of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +59,7 @@ impl Pace {
         let is_udp = plan.protocol() == number::UDP;
         let max_delay = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
         // One lost ARP request must not cost a host; other pings come in fours.
-        let least = if plan.count() == 1 && plan.purpose() == Purpose::Discovery { 3 } else { 2 };
+        let least = if plan.is_of_neighbor() { 3 } else { 2 };
         TryBounds {
             retries: self.retries,
             least,
@@ -70,6 +69,18 @@ impl Pace {
             tolerated: if self.template >= 4 { 0.4 } else { 0.3 },
             tolerated_try: if self.template >= 4 { 4 } else { 3 },
         }
+    }
+
+    /// Wait for the first answer of a host: neighbours are near.
+    pub fn patience(&self, plan: &Plan) -> Duration {
+        /// An ARP request is answered by the kernel of the one asked for, on the same link.
+        const NEIGHBOR: Duration = Duration::from_millis(200);
+        if plan.is_of_neighbor() { self.rtt.initial.min(NEIGHBOR.max(self.rtt.min)) } else { self.rtt.initial }
+    }
+
+    /// What is known of a host about which nothing is known.
+    pub fn unknown(&self, plan: &Plan) -> Rtt {
+        Rtt::new(RttBounds { initial: self.patience(plan), ..self.rtt })
     }
 
     /// Probes a second a sweep of hosts begins with, and those of port scans that no window holds back.

@@ -88,6 +88,11 @@ impl Plan {
         }
     }
 
+    /// Whether it is the question for a neighbour.
+    pub fn is_of_neighbor(&self) -> bool {
+        self.question(0).form == Form::Neighbor
+    }
+
     /// Which answers of its host concern it: those about probes of one IP protocol, or all (0).
     pub fn protocol(&self) -> u8 {
         match self {

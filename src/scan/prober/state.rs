@@ -46,6 +46,8 @@ pub(super) struct State {
     floor: Rate,
     least: Option<Rate>,
     sweep_try: u8,
+    /// Round-trip times of hosts that answered a sweep: of neighbours, of others.
+    sweep_rtt: [Option<Rtt>; 2],
     pub(super) forms: Forms,
     pub(super) hearing: Hearing,
     protocols: bool,
@@ -91,6 +93,7 @@ impl State {
             floor: Rate::new(pace.sweep_rate() / 10.0, now),
             least: pace.min_rate.map(|rate| Rate::new(rate, now)),
             sweep_try: 0,
+            sweep_rtt: [None, None],
             forms,
             hearing,
             protocols,
@@ -143,7 +146,7 @@ impl State {
             return Err(NetError::new(NetErrorKind::Local, "probe", host.addr).because("it is being probed already"));
         }
         let offset = self.hearing.cookie(host.addr, 0, plan.purpose()) as usize % plan.count().max(1);
-        let rtt = rtt.unwrap_or_else(|| Rtt::new(pace.rtt));
+        let rtt = rtt.unwrap_or_else(|| self.usual_rtt(&plan, pace));
         let mut job = Job::new(host, plan, pace, rtt, (offset, now));
         if job.is_paced() {
             job.tries.answered_before(self.sweep_try.into());
@@ -161,6 +164,22 @@ impl State {
         self.queue(id);
         self.wake();
         Ok(id)
+    }
+
+    /// What other hosts of a sweep have shown, once it is more than one; nothing in a scan of ports.
+    fn usual_rtt(&self, plan: &Plan, pace: &Pace) -> Rtt {
+        let known = self.sweep_rtt[usize::from(!plan.is_of_neighbor())].clone();
+        let known = known.filter(|rtt| plan.purpose() == Purpose::Discovery && rtt.samples() > 1);
+        known.unwrap_or_else(|| pace.unknown(plan))
+    }
+
+    fn learn_from_sweep(&mut self, id: JobId, pace: &Pace) {
+        let Some(job) = self.job(id).filter(|job| job.is_paced()) else { return };
+        let (place, sample) = (usize::from(!job.plan.is_of_neighbor()), job.last_sample.take());
+        let unknown = pace.unknown(&job.plan);
+        if let Some(sample) = sample {
+            self.sweep_rtt[place].get_or_insert(unknown).sample(sample);
+        }
     }
 
     pub(super) fn job(&mut self, id: JobId) -> Option<&mut Job> {
@@ -404,6 +423,7 @@ impl State {
             return;
         };
         let heeded = self.with(id, now, |job| job.hear(&heard, packet.at, pace)).unwrap_or_default();
+        self.learn_from_sweep(id, pace);
         let Some(job) = self.job(id) else { return };
         let (is_paced, rtt) = (job.is_paced(), job.rtt.timeout());
         self.counts.answers += u64::from(heeded.is_answer);
