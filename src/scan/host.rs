@@ -1,11 +1,12 @@
 //! One host on its way: presence, ports, names, scripts, report.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_lite::future::poll_once;
+use async_executor::Task;
 
 use super::connect::{ConnectScan, Pace};
 use super::presence::{Found, Presence, find};
@@ -110,10 +111,8 @@ impl HostPlan {
         // Looking for hosts is not charged to the time a host is given.
         let deadline = self.host_timeout.map(|timeout| clock.now().plus(timeout));
         let target = host.target.clone();
-        let mut names = pin!(self.names(&target, deadline));
-        if found.state == Some(HostState::Up) {
-            _ = poll_once(&mut names).await; // it goes on beside the ports
-        }
+        // Its names are looked up beside its ports.
+        let names = (found.state == Some(HostState::Up)).then(|| self.begin_names(&target, deadline)).flatten();
         let ports = self.scan_ports(&target, &found, deadline).await;
         let (done, failed) = (ports.found.len() as u64, ports.failed.as_ref().map_or(0, |(count, _)| *count as u64));
         *stages.of(Stage::Ports) = Tally { done, failed, timed_out: ports.unfinished as u64, ..Tally::default() };
@@ -124,10 +123,8 @@ impl HostPlan {
         self.take_in(&mut host, ports, &found);
         host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
         if host.state == HostState::Up && !host.timed_out {
-            if self.reverse_names {
-                let (found, tally) = names.await;
-                host.names = found;
-                *stages.of(Stage::Names) = tally;
+            if let Some(names) = names.or_else(|| self.begin_names(&target, deadline)) {
+                (host.names, *stages.of(Stage::Names)) = names.await;
             }
             host = self.scripts.run(host, warm, deadline).await;
             host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
@@ -210,24 +207,26 @@ impl HostPlan {
         }
     }
 
-    async fn names(&self, target: &Target, deadline: Option<Timestamp>) -> (Vec<String>, Tally) {
-        let mut tally = Tally::default();
-        if !self.reverse_names {
-            return (Vec::new(), tally);
-        }
-        let lookup = self.network.names.reverse(target.addr);
-        let found = match deadline {
-            Some(deadline) => self.network.clock.before(deadline, lookup).await,
-            None => Ok(lookup.await),
-        };
-        match &found {
-            Ok(Ok(_)) => tally.done += 1,
-            Ok(Err(_)) => tally.failed += 1,
-            Err(_) => tally.timed_out += 1,
-        }
-        // A name is a convenience: a resolver that fails costs the name, nothing else.
-        (found.ok().and_then(Result::ok).unwrap_or_default(), tally)
+    fn begin_names(&self, target: &Target, deadline: Option<Timestamp>) -> Option<Task<(Vec<String>, Tally)>> {
+        let (network, addr) = (self.network.clone(), target.addr);
+        self.reverse_names.then(|| self.spawner.spawn(async move { names_of(&network, addr, deadline).await }))
     }
+}
+
+async fn names_of(network: &Network, addr: IpAddr, deadline: Option<Timestamp>) -> (Vec<String>, Tally) {
+    let mut tally = Tally::default();
+    let lookup = network.names.reverse(addr);
+    let found = match deadline {
+        Some(deadline) => network.clock.before(deadline, lookup).await,
+        None => Ok(lookup.await),
+    };
+    match &found {
+        Ok(Ok(_)) => tally.done += 1,
+        Ok(Err(_)) => tally.failed += 1,
+        Err(_) => tally.timed_out += 1,
+    }
+    // A name is a convenience: a resolver that fails costs the name, nothing else.
+    (found.ok().and_then(Result::ok).unwrap_or_default(), tally)
 }
 
 impl Found {
