@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test prepare lint static bench soak deny accept record-case
+.PHONY: help build demo test prepare lint static bench soak deny accept record-case record-lab-cases
 
 CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
@@ -56,3 +56,8 @@ accept: ## take what the tests see now as what they shall see; read the differen
 
 record-case: build ## a case of a script from a live server: SCRIPT= CASE= TARGET= [PORT= ARGS= SHOWS= SERVER= VERSION=]
 	tests/shell/record-case.sh $(BUILD)/debug/sonde # it finds them in its environment
+
+record-lab-cases: build ## the cases of the scripts that send packets, anew: as root, in networks made for it
+	SONDE_RECORD_LAB=1 CI=true $(CARGO) test --locked --test main lab::cases::
+	SONDE_ACCEPT=1 $(CARGO) test --locked --test main cases::the_index_tells > /dev/null
+	git status --short testdata
