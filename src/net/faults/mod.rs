@@ -1,13 +1,15 @@
 //! Faults: a layer over the door that spoils what comes back, for finding out how scripts bear it.
 //!
 //! Connections are refused, answered late or never; streams fall silent, end early, break, arrive in small pieces or with
-//! other bytes; datagrams are lost, late, doubled, cut, overtaken, changed or refused. Everything follows from one seed
-//! and from the order in which conversations are opened, so on a virtual clock the same seed spoils the same bytes.
+//! other bytes; datagrams are lost, late, doubled, cut, overtaken, changed or refused, and so are captured packets, but for
+//! the last. Everything follows from one seed and from the order in which conversations and captures are opened, so on a
+//! virtual clock the same seed spoils the same bytes.
 //!
-//! Knows nothing of what lies below it: a recording, a model, or anything else that is a transport.
+//! Knows nothing of what lies below it: a recording, a model, or anything else that is a transport or has packets.
 
 mod datagram;
 mod dice;
+mod packets;
 mod stream;
 
 use std::cell::Cell;
@@ -16,6 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use dice::Tally;
+pub use packets::FaultyPackets;
 
 use datagram::FaultyDatagram;
 use dice::{Dice, Fault};
