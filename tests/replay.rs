@@ -57,6 +57,28 @@ fn http_of_a_real_server_and_a_closed_port() {
     assert_eq!(live.script("http-title")["output"], "A", "{:?}", live.lines);
 }
 
+#[test]
+fn a_crawl_by_several_workers() {
+    // Sixty pages of unequal length, each with links to some of the others.
+    let page = |number: usize| {
+        let links: String = (1..6).map(|step| format!("<a href=/p{}>x</a>", (number * 3 + step) % 60)).collect();
+        let filler = "x".repeat(number * 997 % 3000);
+        format!("location = /p{number} {{ default_type text/html; return 200 '{links}{filler}'; }}\n")
+    };
+    let start = "location = / { default_type text/html; return 200 '<a href=/p0>0</a><a href=/p1>1</a>'; }\n";
+    let pages: String = (0..60).map(page).collect();
+    let Some(server) = servers::nginx(&format!("{start}{pages}")) else { return };
+    for workers in ["2", "4", "16"] {
+        let dir = Dir::new();
+        let arguments =
+            format!("workers={workers},http-sitemap-generator.max-pages=100,http-sitemap-generator.max-depth=9");
+        let scripts = "+http-sitemap-generator";
+        let run = scan(["-p", &server.port(), "--script", scripts, "--script-args", &arguments, &server.ip()]);
+        let live = same_again(&dir, run);
+        assert_eq!(live.script("http-sitemap-generator")["output"]["asked"], 61, "{:#?}", live.lines);
+    }
+}
+
 /// Data over TLS.
 const OVER_TLS: &str = r#"
 /// Asks over TLS.
