@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test prepare lint static bench soak deny accept record-case record-lab-cases
+.PHONY: help build demo test prepare lint static bench soak deny accept record-case record-lab-cases faults fuzz
 
 CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
@@ -43,6 +43,13 @@ bench: ## one table: sonde beside a bare client, and beside nmap where it is ins
 
 soak: ## a scan of a million simulated hosts: every host once, memory that does not grow
 	$(CARGO) bench --locked --bench compare -- million
+
+faults: build ## every recorded case with 200 seeds of faults, or SEEDS= of them: minutes
+	SONDE_FAULT_SEEDS=$(or $(SEEDS),200) $(CARGO) test --locked --test main faults:: -- --nocapture
+
+fuzz: ## parsers of what comes from outside, with ITERATIONS= inputs that are almost right, of SEED=
+	SONDE_FUZZ_ITERATIONS=$(or $(ITERATIONS),200000) SONDE_FUZZ_SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked --test main fuzz:: -- --nocapture
 
 deny: ## licences, banned crates and sources of everything linked in
 	@command -v cargo-deny > /dev/null || { echo "building cargo-deny: about seven minutes on two cores"; \
