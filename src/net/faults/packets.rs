@@ -26,6 +26,9 @@ const OVERTAKEN: Duration = Duration::from_millis(200);
 const FAULTS: [Fault; 6] =
     [Fault::Drop, Fault::Delay, Fault::Duplicate, Fault::Truncate, Fault::Reorder, Fault::Corrupt];
 
+/// Who hands the packets of one capture on, and to whom.
+type Carrier = (Dispatcher, Task<()>);
+
 /// Other packets, spoilt.
 pub struct FaultyPackets {
     inner: Rc<dyn Packets>,
@@ -36,7 +39,7 @@ pub struct FaultyPackets {
     /// Captures opened so far.
     opened: Cell<u64>,
     /// Those that somebody still listens to.
-    live: Rc<RefCell<Vec<(Dispatcher, Task<()>)>>>,
+    live: Rc<RefCell<Vec<Carrier>>>,
 }
 
 impl FaultyPackets {
