@@ -14,8 +14,8 @@ use async_executor::Task;
 use super::dice::{Dice, Fault, Tally};
 use super::next_dice;
 use crate::capture::{Captured, Dispatcher, Frame, Interest, Subscription};
-use crate::model::{Interface, NetError, PacketTotals, Protocol, Route, Timestamp};
-use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
+use crate::model::{Interface, NetError, PacketTotals, Route, Timestamp};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
 use crate::runtime::{Clock, Random, Spawner};
 
@@ -152,14 +152,8 @@ impl Packets for FaultyPackets {
         self.inner.send(packets, origin)
     }
 
-    fn reserve(
-        &self,
-        protocol: Protocol,
-        kernel: Kernel,
-        local: IpAddr,
-        origin: &Origin,
-    ) -> NetFuture<Box<dyn ReservedPort>> {
-        self.inner.reserve(protocol, kernel, local, origin)
+    fn reserve(&self, ports: Ports, local: IpAddr, origin: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
+        self.inner.reserve(ports, local, origin)
     }
 
     fn capture(&self, interest: Interest, origin: &Origin) -> NetFuture<Subscription> {

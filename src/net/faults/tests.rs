@@ -9,8 +9,8 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::{FaultyPackets, FaultyTransport, Tally};
 use crate::capture::{Direction, Dispatcher, Frame, Interest, Subscription};
-use crate::model::{Interface, LinkKind, LinkType, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp};
-use crate::net::packets::{Kernel, Outgoing, Packets, ReservedPort, Sent};
+use crate::model::{Interface, LinkKind, LinkType, NetError, NetErrorKind, PacketTotals, Route, Timestamp};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::sim::{Scenario, network};
 use crate::net::{ConnectOptions, NetFuture, Origin, Transport};
 use crate::runtime::{Clock, Random, Runtime};
@@ -138,7 +138,7 @@ fn what_is_sent_goes_through() {
 struct Wire(Dispatcher);
 
 fn unused<T: 'static>() -> NetFuture<T> {
-    Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Unreachable, "use", "a wire"))))
+    Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Denied, "use", "a wire"))))
 }
 
 impl Packets for Wire {
@@ -158,7 +158,7 @@ impl Packets for Wire {
         unused()
     }
 
-    fn reserve(&self, _: Protocol, _: Kernel, _: IpAddr, _: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
+    fn reserve(&self, _: Ports, _: IpAddr, _: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
         unused()
     }
 
