@@ -29,7 +29,7 @@ use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
 use crate::net::faults::{FaultyPackets, FaultyTransport};
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
-use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, Redaction, SHORTEST, observer};
+use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::{Resolver, ResolverConfig};
 use crate::net::slots::{SlotLimits, Slots};
@@ -70,7 +70,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
         None => None,
         Some(path) => {
             let header = around.header(&settings.run.words, random.seed(), runtime.clock().now());
-            let redaction = redaction(&settings, &prepared.chosen);
+            let redaction = prepared.chosen.redaction(settings.record_redact);
             let recorder = Recorder::redacting(outputs::recording(path)?, &header, redaction, runtime.clock());
             Some(recorder.map_err(|error| Error::File(format!("record {}: {error}", path.display())))?)
         }
@@ -88,17 +88,6 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
             Ok(ExitCode::Failure)
         }
     }
-}
-
-/// What is not to be recorded. Said of what is too short to be found.
-fn redaction(settings: &Settings, chosen: &Chosen) -> Redaction {
-    let secrets = if settings.record_redact { chosen.arguments.secrets() } else { Vec::new() };
-    for (name, _) in secrets.iter().filter(|(_, secret)| secret.len() < SHORTEST) {
-        complain(&format!(
-            "--record-redact: {name} is too short to be told from other text: it stays in the recording"
-        ));
-    }
-    Redaction::of(secrets.into_iter().map(|(_, secret)| secret))
 }
 
 /// Runs again what was recorded, as `settings` say, into `reports` if the caller has some. Nothing but the file is asked, and
