@@ -40,7 +40,8 @@ fn kernel() -> String {
     release.split(['.', '-', '\n']).take(2).collect::<Vec<_>>().join(".")
 }
 
-/// Records a case on `a`: by the script that records all others, so with all it checks.
+/// Records a case on `a`: by the script that records all others, so with all it checks. The scan itself sends no packets of
+/// its own making, so those in the file are the script's.
 #[track_caller]
 fn record(lab: &Lab, case: &Case) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -53,7 +54,7 @@ fn record(lab: &Lab, case: &Case) {
     let run = Sonde::command("ip")
         .args(["netns", "exec", lab.host("a").space.name(), "env", "QUIET=1", "FORCE="])
         .args([place, format!("SCRIPT={script}"), format!("CASE={name}"), format!("SHOWS={shows}")])
-        .args([format!("PORT={ports}"), format!("TARGET={target}"), format!("ARGS={words}")])
+        .args([format!("PORT={ports}"), format!("TARGET={target}"), format!("ARGS=-sT -Pn {words}")])
         .args(["SERVER=Linux, in a network of tests/lab".to_owned(), format!("VERSION={}", kernel())])
         .args(["bash", "-c", line, PROGRAM])
         .within(root)
@@ -150,7 +151,7 @@ fn ipidseq() {
     let Some(lab) = Lab::flat(2) else { return };
     record(&lab, &Case { script: "ipidseq", shows: "identifiers of resets and of echo replies", ..FOUND });
     let Ok(()) = lab.host("b").filter("icmp type echo-request drop\ntcp dport 81 drop") else { return };
-    let words = "-v -Pn --connect-timeout 500ms --script-args ipidseq.timeout=100ms,ipidseq.probes=2";
+    let words = "-v --connect-timeout 500ms --script-args ipidseq.timeout=100ms,ipidseq.probes=2";
     let shows = "a host that answers neither";
     record(&lab, &Case { script: "ipidseq", shows, words, ports: "81", ..SILENT });
 }
