@@ -26,7 +26,7 @@ use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals};
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
-use crate::net::faults::{FaultyPackets, FaultyTransport};
+use crate::net::faults::spoilt;
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
 use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
@@ -110,18 +110,10 @@ pub fn replay(
     settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
     let (clock, random) = (runtime.clock(), Random::new(settings.seed));
     let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
-    let mut transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let transport: Rc<dyn Transport> = Rc::new(replay.clone());
     let taped = Rc::new(ReplayPackets::new(tape, mode, clock.clone(), runtime.spawner(), replay.differences()));
-    let mut packets: Rc<dyn Packets> = Rc::clone(&taped) as Rc<_>;
-    let mut done = None;
-    if let Some(seed) = faults {
-        let random = Random::new(Some(seed));
-        let spoilt = FaultyTransport::new(transport, clock.clone(), &random, settings.scan.connect_timeout);
-        let tally = spoilt.tally();
-        transport = Rc::new(spoilt);
-        packets = Rc::new(FaultyPackets::new(packets, clock.clone(), runtime.spawner(), &random, tally.clone()));
-        done = Some((seed, tally));
-    }
+    let packets: Rc<dyn Packets> = Rc::clone(&taped) as Rc<_>;
+    let (transport, packets, done) = spoilt(faults, transport, packets, &runtime, settings.scan.connect_timeout);
     let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
     let network = Network { clock, random, transport, names: Rc::new(resolver), packets };
     let code = without_network(settings, network, runtime, prepared, "the replay stands still: the recording holds")?;

@@ -24,9 +24,29 @@ use datagram::FaultyDatagram;
 use dice::{Dice, Fault};
 use stream::FaultyStream;
 
+use super::packets::Packets;
 use super::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Origin, Stream, Transport};
 use crate::model::{NetError, NetErrorKind};
-use crate::runtime::{Clock, Random};
+use crate::runtime::{Clock, Random, Runtime};
+
+/// Both halves of a door, and how they were spoilt if they were.
+pub type Spoilt = (Rc<dyn Transport>, Rc<dyn Packets>, Option<(u64, Tally)>);
+
+/// Both halves of a door, spoilt as the seed has it, with that and the count of what was done; as they are without one.
+pub fn spoilt(
+    seed: Option<u64>,
+    transport: Rc<dyn Transport>,
+    packets: Rc<dyn Packets>,
+    runtime: &Runtime,
+    connect_timeout: Duration,
+) -> Spoilt {
+    let Some(seed) = seed else { return (transport, packets, None) };
+    let random = Random::new(Some(seed));
+    let transport = FaultyTransport::new(transport, runtime.clock(), &random, connect_timeout);
+    let tally = transport.tally();
+    let packets = FaultyPackets::new(packets, runtime.clock(), runtime.spawner(), &random, tally.clone());
+    (Rc::new(transport), Rc::new(packets), Some((seed, tally)))
+}
 
 /// Another transport, spoilt.
 pub struct FaultyTransport {
