@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test prepare lint static bench soak deny accept record-case
+.PHONY: help build demo test prepare lint static bench soak deny accept record-case record-lab-cases faults fuzz
 
 CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
@@ -44,6 +44,13 @@ bench: ## one table: sonde beside a bare client, and beside nmap where it is ins
 soak: ## a scan of a million simulated hosts: every host once, memory that does not grow
 	$(CARGO) bench --locked --bench compare -- million
 
+faults: build ## every recorded case with 200 seeds of faults, or SEEDS= of them: minutes
+	SONDE_FAULT_SEEDS=$(or $(SEEDS),200) $(CARGO) test --locked --test main faults:: -- --nocapture
+
+fuzz: ## parsers of what comes from outside, with ITERATIONS= inputs that are almost right, of SEED=
+	SONDE_FUZZ_ITERATIONS=$(or $(ITERATIONS),200000) SONDE_FUZZ_SEED=$(or $(SEED),1) \
+		$(CARGO) test --locked --test main fuzz:: -- --nocapture
+
 deny: ## licences, banned crates and sources of everything linked in
 	@command -v cargo-deny > /dev/null || { echo "building cargo-deny: about seven minutes on two cores"; \
 		$(CARGO) install --locked cargo-deny@$(DENY_VERSION); }
@@ -56,3 +63,8 @@ accept: ## take what the tests see now as what they shall see; read the differen
 
 record-case: build ## a case of a script from a live server: SCRIPT= CASE= TARGET= [PORT= ARGS= SHOWS= SERVER= VERSION=]
 	tests/shell/record-case.sh $(BUILD)/debug/sonde # it finds them in its environment
+
+record-lab-cases: build ## the cases of the scripts that send packets, anew: as root, in networks made for it
+	SONDE_RECORD_LAB=1 CI=true $(CARGO) test --locked --test main lab::cases::
+	SONDE_ACCEPT=1 $(CARGO) test --locked --test main cases::the_index_tells > /dev/null
+	git status --short testdata

@@ -60,8 +60,12 @@ mod replay;
 
 /// The recorded cases of the shipped scripts, and the runner other authors use.
 mod cases;
+
 /// Recorded runs, spoilt.
 mod faults;
+
+/// Parsers and inputs that are almost right.
+mod fuzz;
 
 /// Every example of the reference, in a real script instance.
 mod examples;

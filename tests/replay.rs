@@ -57,6 +57,28 @@ fn http_of_a_real_server_and_a_closed_port() {
     assert_eq!(live.script("http-title")["output"], "A", "{:?}", live.lines);
 }
 
+#[test]
+fn a_crawl_by_several_workers() {
+    // Sixty pages of unequal length, each with links to some of the others.
+    let page = |number: usize| {
+        let links = [1, 2, 3, 4, 5].map(|step| format!("<a href=/p{}>x</a>", (number * 3 + step) % 60)).concat();
+        let filler = "x".repeat(number * 997 % 3000);
+        format!("location = /p{number} {{ default_type text/html; return 200 '{links}{filler}'; }}\n")
+    };
+    let start = "location = / { default_type text/html; return 200 '<a href=/p0>0</a><a href=/p1>1</a>'; }\n";
+    let pages: String = (0..60).map(page).collect();
+    let Some(server) = servers::nginx(&format!("{start}{pages}")) else { return };
+    for workers in ["2", "4", "16"] {
+        let dir = Dir::new();
+        let arguments =
+            format!("workers={workers},http-sitemap-generator.max-pages=100,http-sitemap-generator.max-depth=9");
+        let scripts = "+http-sitemap-generator";
+        let run = scan(["-p", &server.port(), "--script", scripts, "--script-args", &arguments, &server.ip()]);
+        let live = same_again(&dir, run);
+        assert_eq!(live.script("http-sitemap-generator")["output"]["asked"], 61, "{:#?}", live.lines);
+    }
+}
+
 /// Data over TLS.
 const OVER_TLS: &str = r#"
 /// Asks over TLS.
@@ -162,6 +184,102 @@ fn datagrams_and_workers_side_by_side() {
     let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+scripts-own", &peer.ip()]);
     let live = same_again(&dir, run);
     assert_eq!(live.script("scripts-own")["outcome"], "done", "{:#?}", live.lines);
+}
+
+/// Logs in.
+const LOGIN: &str = r#"
+/// Logs in, in two ways.
+///
+/// Example output:
+///
+///     7/tcp open echo
+///     |_login: done
+const categories = ["safe"];
+const capabilities = ["tcp"];
+const args = #{ password: #{ type: "string", help: "a password" }, user: #{ type: "string", help: "a name" } };
+const portrule = #{ protocol: "tcp", ports: [1] };
+
+fn action(host, port) {
+    let s = net::connect(host, port);
+    let user = script::arg("user");
+    let password = script::arg("password");
+    net::send(s, "PASS " + password + "\n" + "Basic " + base64::encode(user + ":" + password) + "\n");
+    bytes::to_text(net::receive_lines(s, 2))
+}
+"#;
+
+#[test]
+fn a_secret_is_not_in_a_redacted_recording_which_replays_strictly_all_the_same() {
+    let dir = Dir::new();
+    dir.write("login.rhai", LOGIN);
+    let peer = Peer::echo();
+    let folder = dir.path().display().to_string();
+    let secrets = ["hunter2+3", "Y2FtcHVzOmh1bnRlcjIrMw"]; // the second is how both look in Base64
+    let record = |redact: &[&str]| {
+        let file = dir.join("run.pcapng");
+        let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+login", &peer.ip()])
+            .args(["--script-args", "login.user=campus,login.password=hunter2+3"])
+            .args(redact)
+            .args(["--record".as_ref(), file.as_os_str()])
+            .run()
+            .expect(0);
+        assert!(run.report().script("login")["output"].as_str().is_some_and(|said| said.contains(secrets[0])), "{run}");
+        let held = std::fs::read(&file).expect("it was recorded");
+        let again = sonde(["--replay".as_ref(), file.as_os_str()]).args(["--json"]).run().expect(0);
+        assert_eq!(again.stderr, "", "{again}");
+        let held = secrets.map(|secret| held.windows(secret.len()).any(|window| window == secret.as_bytes()));
+        (held, again.report().script("login")["output"].clone())
+    };
+    let (held, said) = record(&[]);
+    assert_eq!((held, said), ([true, true], "PASS hunter2+3\nBasic Y2FtcHVzOmh1bnRlcjIrMw==\n".into()));
+    let (held, said) = record(&["--record-redact"]);
+    assert_eq!((held, said), ([false, false], "PASS xxxxxxxxx\nBasic Y2FtcHVzOnh4eHh4eHh4eA==\n".into()));
+}
+
+/// Sends two requests over one connection, or each over one of its own.
+const ORDERED: &str = r#"
+/// Asks twice.
+///
+/// Example output:
+///
+///     7/tcp open echo
+///     |_ordered: done
+const categories = ["safe"];
+const capabilities = ["tcp"];
+const portrule = #{ protocol: "tcp", ports: [1] };
+
+fn action(host, port) {
+    let both = [net::connect(host, port), net::connect(host, port)];
+    net::send(both[0], "FIRST\n");
+    net::receive_lines(both[0], 1);
+    net::send(both[ONE], "SECOND\n");
+    bytes::to_text(net::receive_lines(both[ONE], 1))
+}
+"#;
+
+#[test]
+fn a_script_that_changed_the_order_of_its_requests() {
+    let peer = Peer::echo();
+    for (connections, fits) in [("0", false), ("1", true)] {
+        let dir = Dir::new();
+        let file = dir.join("run.pcapng");
+        let script = ORDERED.replace("ONE", connections);
+        dir.write("ordered.rhai", &script);
+        let folder = dir.path().display().to_string();
+        let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+ordered", &peer.ip()]);
+        run.args(["--record".as_ref(), file.as_os_str()]).run().expect(0);
+        let swapped = script.replace("FIRST", "x").replace("SECOND", "FIRST").replace("\"x", "\"SECOND");
+        dir.write("ordered.rhai", swapped);
+        let again = sonde(["--replay".as_ref(), file.as_os_str()]).args(["--json"]).run();
+        if fits {
+            // Which of two connections is which, the first bytes tell.
+            assert_eq!(again.expect(0).report().script("ordered")["output"], "FIRST\n");
+            continue;
+        }
+        let again = again.expect(5).says(&["differs at byte 0 (packet ", "recorded \"FIRST", "now \"SECOND"]);
+        let failure = again.report().script("ordered")["failure"].clone();
+        assert_eq!((&failure["class"], &failure["position"]["line"]), (&"replay".into(), &14.into()), "{failure:#}");
+    }
 }
 
 /// A recording of a scan that had to wait for a second.

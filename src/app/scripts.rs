@@ -12,6 +12,7 @@ use crate::cli::{ScriptSettings, Settings};
 use crate::error::Error;
 use crate::model::{NetError, NetErrorKind};
 use crate::net::packets::Packets;
+use crate::net::record::{Redaction, SHORTEST};
 use crate::script::arguments::LibraryArgument;
 use crate::script::catalogue::{self, Catalogue, CatalogueError};
 use crate::script::engine::Texts;
@@ -79,6 +80,17 @@ pub struct Chosen {
     pub arguments: Arguments,
     /// Arguments libraries read.
     pub library_arguments: Vec<LibraryArgument>,
+}
+
+impl Chosen {
+    /// What is not to be recorded, if anything. Tells of secrets that are too short to be found.
+    pub fn redaction(&self, wanted: bool) -> Redaction {
+        let secrets = if wanted { self.arguments.secrets() } else { Vec::new() };
+        for (name, _) in secrets.iter().filter(|(_, secret)| secret.len() < SHORTEST) {
+            complain(&format!("--record-redact: {name} is too short to be found: it stays in the recording"));
+        }
+        Redaction::of(secrets.into_iter().map(|(_, secret)| secret))
+    }
 }
 
 /// Why the chosen scripts that need packets cannot run, told to the user in one line; none if there are no such scripts or

@@ -26,7 +26,7 @@ use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
 use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals};
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
-use crate::net::faults::FaultyTransport;
+use crate::net::faults::spoilt;
 use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
 use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
@@ -70,7 +70,8 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
         None => None,
         Some(path) => {
             let header = around.header(&settings.run.words, random.seed(), runtime.clock().now());
-            let recorder = Recorder::new(outputs::recording(path)?, &header, runtime.clock());
+            let redaction = prepared.chosen.redaction(settings.record_redact);
+            let recorder = Recorder::redacting(outputs::recording(path)?, &header, redaction, runtime.clock());
             Some(recorder.map_err(|error| Error::File(format!("record {}: {error}", path.display())))?)
         }
     };
@@ -109,20 +110,15 @@ pub fn replay(
     settings.run = RunSettings::default(); // it keeps no journal, and nobody waits for it
     let (clock, random) = (runtime.clock(), Random::new(settings.seed));
     let replay = Replay::new(recording, mode, clock.clone(), settings.scan.connect_timeout);
-    let mut transport: Rc<dyn Transport> = Rc::new(replay.clone());
-    let mut done = None;
-    if let Some(seed) = faults {
-        let random = Random::new(Some(seed));
-        let spoilt = FaultyTransport::new(transport, clock.clone(), &random, settings.scan.connect_timeout);
-        done = Some((seed, spoilt.tally()));
-        transport = Rc::new(spoilt);
-    }
+    let transport: Rc<dyn Transport> = Rc::new(replay.clone());
+    let taped = Rc::new(ReplayPackets::new(tape, mode, clock.clone(), runtime.spawner(), replay.differences()));
+    let packets: Rc<dyn Packets> = Rc::clone(&taped) as Rc<_>;
+    let (transport, packets, done) = spoilt(faults, transport, packets, &runtime, settings.scan.connect_timeout);
     let resolver = Resolver::new(around.resolver(&settings), Rc::clone(&transport), clock.clone(), random.clone());
-    let packets = Rc::new(ReplayPackets::new(tape, mode, clock.clone(), runtime.spawner(), replay.differences()));
-    let network = Network { clock, random, transport, names: Rc::new(resolver), packets: Rc::clone(&packets) as Rc<_> };
+    let network = Network { clock, random, transport, names: Rc::new(resolver), packets };
     let code = without_network(settings, network, runtime, prepared, "the replay stands still: the recording holds")?;
     replay.report_unused();
-    packets.report_unused();
+    taped.report_unused();
     Ok(Replayed { code, differences: replay.differences(), faults: done })
 }
 

@@ -371,6 +371,9 @@ pub struct Flags {
     /// write everything that goes over the network into a file
     #[argh(option, arg_name = "file")]
     pub record: Option<String>,
+    /// secret script arguments do not go into the recording
+    #[argh(switch)]
+    pub record_redact: bool,
     /// run again what is in the file, without a network
     #[argh(option, arg_name = "file")]
     pub replay: Option<String>,

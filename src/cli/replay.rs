@@ -51,7 +51,7 @@ const PINGS: [&str; 8] = [
 ];
 
 /// What belongs to the recorded run alone, beside [`DESTINATIONS`]: where it wrote to.
-const LEFT_OUT: [&str; 4] = ["--record", "--replay", "--replay-lenient", "--replay-faults"];
+const LEFT_OUT: [&str; 5] = ["--record", "--record-redact", "--replay", "--replay-lenient", "--replay-faults"];
 
 /// A replay, before its file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,6 +50,9 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
     if flags.replay_faults.is_some() {
         return Err(UsageError::new("--replay-faults is for replays", "name the recording with --replay <file>"));
     }
+    if flags.record_redact && flags.record.is_none() {
+        return Err(UsageError::new("--record-redact is for recordings", "name the file with --record <file>"));
+    }
     typed.not_both(("--record", flags.record.is_some()), ("--simulate", flags.simulate.is_some()))?;
     let template = typed.value("--timing", flags.timing.as_ref(), timing::template)?.unwrap_or_default();
     let targets = targets(&typed, flags)?;
@@ -75,6 +78,7 @@ pub(super) fn resolve(words: &[Word], flags: &Flags, args_line: String) -> Resul
         run: operation::run(&typed, flags, &report)?,
         seed: typed.value("--seed", flags.seed.as_ref(), values::seed)?,
         record: typed.value("--record", flags.record.as_ref(), file)?,
+        record_redact: flags.record_redact,
         simulate: typed.value("--simulate", flags.simulate.as_ref(), file)?,
         allow_incomplete: flags.allow_incomplete,
         notes: notes(&typed, flags, &scripts, &report)?,

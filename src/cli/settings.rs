@@ -35,6 +35,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Where to record the run.
     pub record: Option<PathBuf>,
+    /// What arguments of scripts hold that are secret by their name does not go into the recording.
+    pub record_redact: bool,
     /// The scenario that stands in the place of the network.
     pub simulate: Option<PathBuf>,
     /// Exit code 0 even if something planned was not done.

@@ -108,6 +108,7 @@ fn usual() -> Settings {
         run: RunSettings { keys: true, ..RunSettings::default() },
         seed: None,
         record: None,
+        record_redact: false,
         simulate: None,
         allow_incomplete: false,
         notes: Vec::new(),
@@ -634,6 +635,7 @@ fn wrong_values_and_conflicts_are_named() {
 fn wrong_replays_and_simulations_are_named() {
     for (line, expected) in [
         ("--replay-lenient host", "--replay-lenient is for replays | name the recording with --replay <file>"),
+        ("--record-redact host", "--record-redact is for recordings | name the file with --record <file>"),
         ("--replay-faults 1 host", "--replay-faults is for replays | name the recording with --replay <file>"),
         (
             "--replay a --replay-faults x",

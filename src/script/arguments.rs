@@ -60,6 +60,16 @@ impl Arguments {
         self.given.is_empty()
     }
 
+    /// Values of arguments whose name says that they are secret (`password`, `ssh.private-key`, `auth={…}`), with those names.
+    /// All text in such a table is one.
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (name, value) in &self.given {
+            collect_secrets(name, value, is_secret(name), &mut found);
+        }
+        found
+    }
+
     /// Checks every given name and type against what scripts and libraries declare.
     ///
     /// `selected` scripts also lend their bare names; any script of the catalogue may be addressed in full.
@@ -111,6 +121,41 @@ impl Arguments {
             Some(value) => convert(value, argument.spec.kind).map_err(|wrong| format!("{}: {wrong}", argument.name)),
             None => Ok(argument.spec.default.clone()),
         }
+    }
+}
+
+/// Words by which names of secrets are known, alone or as a part of the name.
+const SECRET: [&str; 12] = [
+    "apikey",
+    "auth",
+    "credential",
+    "credentials",
+    "key",
+    "pass",
+    "passphrase",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "token",
+];
+
+fn is_secret(name: &str) -> bool {
+    let own = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();
+    own.split(['-', '_']).any(|part| SECRET.contains(&part))
+}
+
+fn collect_secrets(name: &str, value: &Typed, secret: bool, found: &mut Vec<(String, String)>) {
+    match value {
+        Typed::Text(text) if secret => found.push((name.to_owned(), text.clone())),
+        Typed::Table(fields) => {
+            for (inner, value) in fields {
+                let secret = secret || inner.as_deref().is_some_and(is_secret);
+                let shown = inner.as_ref().map_or(name.to_owned(), |inner| format!("{name}.{inner}"));
+                collect_secrets(&shown, value, secret, found);
+            }
+        }
+        Typed::Flag | Typed::Text(_) => {}
     }
 }
 
@@ -298,6 +343,23 @@ mod tests {
         assert_eq!(given["url"], Typed::Text("/?a=b".into()));
         let Typed::Table(fields) = &given["t"] else { panic!() };
         assert_eq!(fields.len(), 2);
+    }
+
+    #[test]
+    fn names_tell_what_is_secret() {
+        let mut arguments = Arguments::default();
+        let text = "a.password=p1,API-Token=p2,ssh.private_key=p3,auth={user=u,pass=p4},b={c={secret=p5},d=e},keys=no,monkey=no,key";
+        arguments.add(text, "--script-args").unwrap();
+        let found: BTreeMap<String, String> = arguments.secrets().into_iter().collect();
+        let expected = [
+            ("API-Token", "p2"),
+            ("a.password", "p1"),
+            ("auth.pass", "p4"),
+            ("auth.user", "u"),
+            ("b.c.secret", "p5"),
+            ("ssh.private_key", "p3"),
+        ];
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
     #[test]

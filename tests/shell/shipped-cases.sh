@@ -90,8 +90,6 @@ silent() { record "$1" silent $small 9 "inetutils-inetd, discard" "$inetd" "a se
 
 for script in http-title http-headers http-methods http-favicon http-robots.txt http-sitemap-generator http-chrono; do
     arguments=""
-    # Which of several workers comes first is not settled by a recording.
-    [ $script != http-sitemap-generator ] || arguments="--script-args http-sitemap-generator.workers=1"
     [ $script != http-methods ] || arguments="--script-args http-methods.test-all=true"
     record $script found $web 8080 nginx "$nginx" "a small site" "$arguments"
     record $script nothing $web 8081 nginx "$nginx" "a site where every page is missing" "$arguments"

@@ -42,6 +42,9 @@ pub struct Options {
     pub cache: bool,
     /// Use and keep idle connections.
     pub keep_alive: bool,
+    /// Of these, use and keep the one of this number alone, which nobody else gets: then which request goes over which
+    /// connection does not depend on what is answered first.
+    pub lane: Option<u8>,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             cookies: false,
             cache: true,
             keep_alive: true,
+            lane: None,
         }
     }
 }
@@ -310,7 +314,8 @@ impl Client {
             return None;
         }
         let now = self.0.clock.now();
-        std::iter::from_fn(|| self.0.pool.take(origin, now)).find_map(|mut idle| idle.is_quiet().then_some(idle))
+        std::iter::from_fn(|| self.0.pool.take(origin, options.lane, now))
+            .find_map(|mut idle| idle.is_quiet().then_some(idle))
     }
 
     pub(super) async fn dial(&self, origin: &Origin, watch: &mut Watch) -> Result<Connection, NetError> {
@@ -338,7 +343,7 @@ impl Client {
     /// Keeps a connection for the next request.
     pub(super) fn keep(&self, origin: &Origin, connection: Connection, options: &Options) {
         if options.keep_alive {
-            self.0.pool.put(origin, connection, self.0.clock.now());
+            self.0.pool.put(origin, options.lane, connection, self.0.clock.now());
         }
     }
 

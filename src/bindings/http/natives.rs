@@ -29,7 +29,10 @@ const MAX_CONNECTIONS: i64 = 64;
 /// Ports where TLS is tried first.
 const TLS_PORTS: [u16; 8] = [443, 832, 981, 1311, 4443, 8443, 9443, 10443];
 
-const KNOWN: [&str; 13] = [
+/// Lanes a script may have.
+const LANES: u8 = 32;
+
+const KNOWN: [&str; 14] = [
     "auth",
     "body",
     "cache",
@@ -38,6 +41,7 @@ const KNOWN: [&str; 13] = [
     "follow",
     "headers",
     "keep_alive",
+    "lane",
     "max_body",
     "other_hosts",
     "timeout",
@@ -99,6 +103,11 @@ fn wrong<T>(op: &str, message: String) -> Fallible<T> {
     Err(script_error(ARGUMENT, op, message))
 }
 
+fn lane_of(op: &str, lane: &Dynamic) -> Fallible<u8> {
+    let number = lane.as_int().ok().and_then(|number| u8::try_from(number).ok()).filter(|number| *number < LANES);
+    number.ok_or(()).or_else(|()| wrong(op, format!("lane is a number from 0 to {}", LANES - 1)))
+}
+
 impl Wishes {
     fn read(op: &str, given: &Map, call: &NativeCallContext<'_>, reach: &Reach) -> Fallible<Wishes> {
         check_options(op, given, &KNOWN)?;
@@ -113,6 +122,7 @@ impl Wishes {
         options.cookies = flag(op, given, "cookies", false)?;
         options.cache = flag(op, given, "cache", true)?;
         options.keep_alive = flag(op, given, "keep_alive", true)?;
+        options.lane = given.get("lane").map(|lane| lane_of(op, lane)).transpose()?;
         if let Some(limit) = given.get("max_body") {
             let limit = limit.as_int().ok().and_then(|limit| usize::try_from(limit).ok());
             let Some(limit) = limit else { return wrong(op, "max_body is a number of bytes".into()) };
@@ -337,7 +347,8 @@ fn get_many_with(
 /// Options of every function: `timeout` (seconds for everything), `headers` (map, or list of `[name, value]`), `body`,
 /// `follow` (redirects: true, false or how many; 5 by default), `other_hosts` (follow them elsewhere), `tls` (true or
 /// false; guessed from the port), `auth` (`#{ username, password, digest }`), `cookies` (keep and send them), `cache`,
-/// `keep_alive`, `decode` (content codings), `max_body` (bytes; 1 MiB), `version` (`"1.0"`).
+/// `keep_alive`, `lane` (a number up to 31: requests with it share a kept connection with nobody else, so that which goes over
+/// which does not depend on what is answered first), `decode` (content codings), `max_body` (bytes; 1 MiB), `version` (`"1.0"`).
 ///
 /// A response has `status`, `reason`, `version`, `header(name)`, `headers`, `raw_headers`, `body` (BLOB), `url`,
 /// `locations`, `stopped`, `ssl`, `truncated`, `cookies`.

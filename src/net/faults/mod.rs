@@ -1,13 +1,15 @@
 //! Faults: a layer over the door that spoils what comes back, for finding out how scripts bear it.
 //!
 //! Connections are refused, answered late or never; streams fall silent, end early, break, arrive in small pieces or with
-//! other bytes; datagrams are lost, late, doubled, cut, overtaken, changed or refused. Everything follows from one seed
-//! and from the order in which conversations are opened, so on a virtual clock the same seed spoils the same bytes.
+//! other bytes; datagrams are lost, late, doubled, cut, overtaken, changed or refused, and so are captured packets, but for
+//! the last. Everything follows from one seed and from the order in which conversations and captures are opened, so on a
+//! virtual clock the same seed spoils the same bytes.
 //!
-//! Knows nothing of what lies below it: a recording, a model, or anything else that is a transport.
+//! Knows nothing of what lies below it: a recording, a model, or anything else that is a transport or has packets.
 
 mod datagram;
 mod dice;
+mod packets;
 mod stream;
 
 use std::cell::Cell;
@@ -16,14 +18,35 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use dice::Tally;
+pub use packets::FaultyPackets;
 
 use datagram::FaultyDatagram;
 use dice::{Dice, Fault};
 use stream::FaultyStream;
 
+use super::packets::Packets;
 use super::{ConnectOptions, Datagram, Listener, LocalNetFuture, NetFuture, Origin, Stream, Transport};
 use crate::model::{NetError, NetErrorKind};
-use crate::runtime::{Clock, Random};
+use crate::runtime::{Clock, Random, Runtime};
+
+/// Both halves of a door, and how they were spoilt if they were.
+pub type Spoilt = (Rc<dyn Transport>, Rc<dyn Packets>, Option<(u64, Tally)>);
+
+/// Both halves of a door, spoilt as the seed has it, with that and the count of what was done; as they are without one.
+pub fn spoilt(
+    seed: Option<u64>,
+    transport: Rc<dyn Transport>,
+    packets: Rc<dyn Packets>,
+    runtime: &Runtime,
+    connect_timeout: Duration,
+) -> Spoilt {
+    let Some(seed) = seed else { return (transport, packets, None) };
+    let random = Random::new(Some(seed));
+    let transport = FaultyTransport::new(transport, runtime.clock(), &random, connect_timeout);
+    let tally = transport.tally();
+    let packets = FaultyPackets::new(packets, runtime.clock(), runtime.spawner(), &random, tally.clone());
+    (Rc::new(transport), Rc::new(packets), Some((seed, tally)))
+}
 
 /// Another transport, spoilt.
 pub struct FaultyTransport {

@@ -1,16 +1,18 @@
-//! Simulated peers on a path that is spoilt.
+//! Simulated peers, and a wire, on a path that is spoilt.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use super::FaultyTransport;
-use crate::model::{NetErrorKind, Timestamp};
+use super::{FaultyPackets, FaultyTransport, Tally};
+use crate::capture::{Direction, Dispatcher, Frame, Interest, Subscription};
+use crate::model::{Interface, LinkKind, LinkType, NetError, NetErrorKind, PacketTotals, Route, Timestamp};
+use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::sim::{Scenario, network};
-use crate::net::{ConnectOptions, Origin, Transport};
+use crate::net::{ConnectOptions, NetFuture, Origin, Transport};
 use crate::runtime::{Clock, Random, Runtime};
 
 const SCENARIO: &str = r#"
@@ -128,5 +130,122 @@ fn what_is_sent_goes_through() {
             stream.write_all(b"hello").await.is_ok() && stream.flush().await.is_ok()
         });
         assert_eq!(sent, Some(true), "seed {seed}");
+    }
+}
+
+/// Packets that only ever come from the test.
+#[derive(Clone, Default)]
+struct Wire(Dispatcher);
+
+fn unused<T: 'static>() -> NetFuture<T> {
+    Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Denied, "use", "a wire"))))
+}
+
+impl Packets for Wire {
+    fn permitted(&self) -> Result<(), NetError> {
+        Ok(())
+    }
+
+    fn interfaces(&self) -> NetFuture<Vec<Rc<Interface>>> {
+        unused()
+    }
+
+    fn route(&self, _to: IpAddr, _interface: Option<u32>) -> NetFuture<Route> {
+        unused()
+    }
+
+    fn send(&self, _packets: Vec<Outgoing>, _origin: &Origin) -> NetFuture<Vec<Sent>> {
+        unused()
+    }
+
+    fn reserve(&self, _: Ports, _: IpAddr, _: &Origin) -> NetFuture<Box<dyn ReservedPort>> {
+        unused()
+    }
+
+    fn capture(&self, interest: Interest, _origin: &Origin) -> NetFuture<Subscription> {
+        Box::pin(std::future::ready(Ok(self.0.subscribe(interest))))
+    }
+
+    fn captured(&self) -> PacketTotals {
+        self.0.totals()
+    }
+}
+
+impl Wire {
+    fn carries(&self, at: Timestamp, bytes: &[u8]) {
+        let interface = Interface {
+            index: 1,
+            name: "wire".into(),
+            kind: LinkKind::Ethernet,
+            link: LinkType::Ip,
+            mac: None,
+            mtu: 1500,
+            up: true,
+            addrs: Vec::new(),
+        };
+        let (interface, wire_len) = (&Rc::new(interface), bytes.len() as u32);
+        self.0.dispatch(&Frame { at, interface, link: LinkType::Ip, direction: Direction::In, wire_len, bytes });
+    }
+}
+
+/// Has `work` listen to a wire that is spoilt by `seed`.
+fn listening<T, F: Future<Output = T>>(
+    seed: u64,
+    work: impl FnOnce(Wire, FaultyPackets, Clock) -> F,
+) -> (Option<T>, String) {
+    let runtime = Runtime::simulated(Timestamp(0));
+    let (wire, tally, random) = (Wire::default(), Tally::default(), Random::new(Some(seed)));
+    let (clock, spawner) = (runtime.clock(), runtime.spawner());
+    let door = FaultyPackets::new(Rc::new(wire.clone()), clock.clone(), spawner, &random, tally.clone());
+    let result = runtime.run_until_stalled(work(wire, door, clock));
+    (result, tally.to_string())
+}
+
+/// What is captured of two packets.
+async fn captured(wire: Wire, door: FaultyPackets, clock: Clock) -> String {
+    let capture = door.capture(Interest::default(), &Origin::SCAN).await.unwrap();
+    wire.carries(clock.now(), b"one");
+    wire.carries(clock.now(), b"two");
+    let mut seen = Vec::new();
+    while let Ok(Ok(packet)) = clock.timeout(Duration::from_secs(10), capture.next()).await {
+        assert!(packet.wire_len as usize == packet.bytes.len() && packet.at <= clock.now());
+        seen.push(match std::str::from_utf8(&packet.bytes) {
+            Ok(text @ ("one" | "two")) => text.to_owned(),
+            _ if packet.bytes.len() < 3 => "cut".to_owned(),
+            _ => "changed".to_owned(),
+        });
+    }
+    seen.join(" ")
+}
+
+#[test]
+fn captured_packets_are_lost_doubled_overtaken_cut_and_changed_and_the_same_seed_does_the_same() {
+    let mut all = BTreeSet::new();
+    for seed in 0..400 {
+        let (seen, tally) = listening(seed, captured);
+        let seen = seen.expect("an end");
+        assert_eq!((Some(seen.clone()), tally.clone()), listening(seed, captured), "seed {seed}");
+        assert!(tally != "none" || seen == "one two", "seed {seed}: {seen} without a fault");
+        all.insert(seen);
+    }
+    for one in ["one two", "", "two", "two one", "one two two", "one cut", "changed two"] {
+        assert!(all.contains(one), "{one:?} is not in {all:?}");
+    }
+}
+
+#[test]
+fn a_capture_ends_as_the_one_below_and_one_nobody_wants_any_more_is_given_up() {
+    for seed in 0..20 {
+        let (ended, _) = listening(seed, |wire, door, clock| async move {
+            let first = door.capture(Interest::default(), &Origin::SCAN).await.unwrap();
+            let second = door.capture(Interest::default(), &Origin::SCAN).await.unwrap();
+            drop(first);
+            let third = door.capture(Interest::default(), &Origin::SCAN).await.unwrap();
+            clock.sleep(Duration::from_secs(1)).await;
+            assert_eq!(wire.0.subscriptions(), 2, "seed {seed}");
+            wire.0.capture_ended(&NetError::new(NetErrorKind::Closed, "capture", "wire"));
+            [second.next().await.is_err(), third.next().await.is_err()]
+        });
+        assert_eq!(ended, Some([true, true]), "seed {seed}");
     }
 }

@@ -51,7 +51,7 @@ impl RecordedDatagram {
     }
 
     fn write(&self, source: SocketAddr, destination: SocketAddr, data: &[u8]) -> Option<Vec<u8>> {
-        let packet = segment::udp(source, destination, data)?;
+        let packet = segment::udp(source, destination, &self.recorder.shown(data))?;
         self.recorder.packet(self.recorder.now(), &packet, &self.label(source != self.local));
         Some(packet)
     }

@@ -13,6 +13,7 @@ pub mod label;
 mod listener;
 pub mod packet_note;
 mod packets;
+mod redaction;
 mod stream;
 mod writer;
 
@@ -21,6 +22,7 @@ use std::rc::Rc;
 
 pub use header::Header;
 pub use packets::{RecordedPackets, observer};
+pub use redaction::{Redaction, SHORTEST};
 pub use writer::Recorder;
 
 use datagram::RecordedDatagram;

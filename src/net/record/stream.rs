@@ -144,8 +144,8 @@ impl Flow {
     }
 
     fn sent(&mut self, data: &[u8]) {
-        let now = self.recorder.now();
-        for piece in data.chunks(MAX_PAYLOAD) {
+        let (now, recorder) = (self.recorder.now(), self.recorder.clone());
+        for piece in recorder.shown(data).chunks(MAX_PAYLOAD) {
             let seq = self.our_next.unwrap_or(0);
             let label = self.due_label();
             self.our_next = Some(seq.wrapping_add(piece.len() as u32));
@@ -157,8 +157,8 @@ impl Flow {
     }
 
     fn received(&mut self, data: &[u8]) {
-        let now = self.recorder.now();
-        for piece in data.chunks(MAX_PAYLOAD) {
+        let (now, recorder) = (self.recorder.now(), self.recorder.clone());
+        for piece in recorder.shown(data).chunks(MAX_PAYLOAD) {
             let seq = self.their_next.unwrap_or(0);
             let label = self.due_label();
             self.their_next = Some(seq.wrapping_add(piece.len() as u32));

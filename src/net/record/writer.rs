@@ -19,6 +19,7 @@ use pcap_file::{DataLink, Endianness};
 
 use super::header::Header;
 use super::label::Label;
+use super::redaction::Redaction;
 use crate::capture::{Direction, Frame};
 use crate::model::{Interface, LinkType, Timestamp};
 use crate::runtime::Clock;
@@ -42,6 +43,7 @@ pub struct Recorder(Rc<Inner>);
 
 struct Inner {
     clock: Clock,
+    redaction: Redaction,
     conversations: Cell<u64>,
     /// Interfaces described so far, by their number on this machine.
     interfaces: RefCell<HashMap<u32, u32>>,
@@ -61,6 +63,21 @@ impl Recorder {
     /// # Errors
     /// The file cannot be written, or the header does not fit the format.
     pub fn new(file: Box<dyn Write>, header: &Header, clock: Clock) -> io::Result<Recorder> {
+        Recorder::redacting(file, header, Redaction::default(), clock)
+    }
+
+    /// The same without what `redaction` hides: not in the header, and not in streams and datagrams. Raw packets go in as
+    /// they are.
+    ///
+    /// # Errors
+    /// As [`Recorder::new`].
+    pub fn redacting(
+        file: Box<dyn Write>,
+        header: &Header,
+        redaction: Redaction,
+        clock: Clock,
+    ) -> io::Result<Recorder> {
+        let header = redaction.header(header);
         let comments = header.to_comments().into_iter().map(|text| CommonOption::Comment(Cow::Owned(text)));
         let mut options: Vec<_> = comments.map(SectionHeaderOption::Common).collect();
         options.push(SectionHeaderOption::UserApplication(Cow::Owned(format!("sonde {}", header.sonde))));
@@ -77,7 +94,7 @@ impl Recorder {
         blocks.write_pcapng_block(interface).map_err(io::Error::other)?;
         let output = RefCell::new(Output { blocks, file, failed: None });
         let (conversations, interfaces) = (Cell::new(0), RefCell::default());
-        let recorder = Recorder(Rc::new(Inner { clock, conversations, interfaces, output }));
+        let recorder = Recorder(Rc::new(Inner { clock, redaction, conversations, interfaces, output }));
         recorder.flush();
         match recorder.0.output.borrow_mut().failed.take() {
             Some(error) => Err(error),
@@ -88,6 +105,11 @@ impl Recorder {
     /// The time now.
     pub(super) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// `data` as it may be written.
+    pub(super) fn shown<'a>(&self, data: &'a [u8]) -> Cow<'a, [u8]> {
+        self.0.redaction.bytes(data)
     }
 
     /// The number of a new conversation.

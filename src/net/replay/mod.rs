@@ -28,7 +28,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use conversation::Recording;
+pub use conversation::{Recording, What};
 pub use difference::Differences;
 pub use packets::ReplayPackets;
 pub use reader::{MAX_FILE, RecordingError};

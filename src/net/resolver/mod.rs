@@ -7,8 +7,8 @@
 mod cache;
 mod client;
 pub mod config;
-mod message;
-mod name;
+pub mod message;
+pub mod name;
 mod window;
 
 use std::cell::RefCell;

@@ -171,3 +171,20 @@ fn head_and_options_that_change_the_reading() {
     assert!(results[0].as_ref().unwrap().encoded);
     assert_eq!((bodies(&results), peer.dials()), (vec!["z".into(), "b".into()], 2));
 }
+
+#[test]
+fn a_lane_has_a_connection_of_its_own() {
+    let talk = |text: &str| vec![answer(text), Act::Await(2), answer("again"), Act::Silent];
+    let peer = Peer::new([talk("none"), talk("first"), talk("second")]);
+    let lane = |lane: Option<u8>| Options { lane, cache: false, ..Options::default() };
+    let lanes = [None, Some(0), Some(1), Some(0), None, Some(1)].map(lane);
+    let (said, idle) = with_client(&peer, async |client| {
+        let mut said = Vec::new();
+        for options in &lanes {
+            said.push(client.fetch(&origin(), Request::get("/"), options).await);
+        }
+        (bodies(&said), client.pool().len())
+    });
+    let expected = ["none", "first", "second", "again", "again", "again"].map(str::to_owned);
+    assert_eq!((said, idle, peer.dials()), (expected.into(), 3, 3));
+}

@@ -243,6 +243,18 @@ fn several_interfaces_in_one_file() {
     assert_eq!(heard(&all.conversations[0]), "page");
 }
 
+#[test]
+fn sections_one_after_the_other() {
+    // Each section numbers its interfaces anew, and may have a byte order of its own.
+    let frames = |link: u32, numbers: std::ops::Range<usize>| -> Vec<Given> {
+        framed(link).drain(numbers).map(|frame| (link, frame, None)).collect()
+    };
+    let first = pcapng(Endianness::Little, &frames(1, 0..3));
+    let second = pcapng(Endianness::Big, &frames(113, 3..5));
+    let all = recording(&[first, second].concat()).expect("it is proper");
+    assert_eq!(heard(&all.conversations[0]), "page");
+}
+
 fn refusal(bytes: &[u8]) -> String {
     recording(bytes).expect_err("it is refused").to_string()
 }
