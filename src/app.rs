@@ -1,6 +1,7 @@
 //! The composition root: the only place that sees every room. Wires, decides nothing else.
 
 mod course;
+mod door;
 mod embedded;
 mod identity;
 mod inputs;

@@ -17,7 +17,7 @@ use super::replay::Replayed;
 use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
 use super::why::Why;
-use super::{complain, inputs, outputs, privileges, simulation, terminal};
+use super::{complain, door, inputs, outputs, privileges, simulation, terminal};
 use crate::bindings::http::Cache;
 use crate::bindings::launch::{HostScripts, Launcher};
 use crate::bindings::output::to_value;
@@ -27,11 +27,10 @@ use crate::error::{Error, ExitCode};
 use crate::model::{Ending, Event, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stage, Totals};
 use crate::net::broker::{Broker, Governor, TraceLine, TraceSink};
 use crate::net::faults::spoilt;
-use crate::net::live::{LivePackets, LiveTransport, Privileges, raise_descriptor_limit};
 use crate::net::packets::Packets;
-use crate::net::record::{RecordedPackets, RecordedTransport, Recorder, observer};
+use crate::net::record::Recorder;
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
-use crate::net::resolver::{Resolver, ResolverConfig};
+use crate::net::resolver::Resolver;
 use crate::net::slots::{SlotLimits, Slots};
 use crate::net::{Network, Transport};
 use crate::report::{self, Reports};
@@ -47,8 +46,6 @@ use crate::target::{Exclude, Name, PortSet, Spec, Targets};
 
 /// Script instances alive at once, as many as NSE runs: each holds two memory mappings and 14 to 65 KB.
 const DEFAULT_INSTANCES: usize = 1000;
-/// Sockets of the resolver, apart from all others: a lookup must not wait for the script that waits for it.
-const RESOLVER_SOCKETS: usize = 128;
 /// Probes in flight to one host unless the user says otherwise.
 const PROBES_PER_HOST: usize = 512;
 
@@ -76,7 +73,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, Error> {
         }
     };
     let flushing = recorder.clone().map(|recorder| runtime.spawner().spawn(recorder.keep_flushing()));
-    let network = live(&settings, &runtime, random, resolver, recorder.as_ref());
+    let network = door::live(&settings, &runtime, random, resolver, recorder.as_ref());
     runtime.run(inputs::resolve_excluded(&mut prepared.exclude, take(&mut prepared.excluded), &*network.names))?;
     let (session, targets) = runtime.run(Session::new(settings, network, &runtime, prepared))?;
     let code = runtime.run(session.run(targets, interrupt.first()))?;
@@ -139,38 +136,6 @@ pub(super) fn without_network(
         Some(code) => code?,
         None => session.stand_still(still),
     })
-}
-
-/// The machine's network as the settings want it used, recorded if there is a recorder.
-fn live(
-    settings: &Settings,
-    runtime: &Runtime,
-    random: Random,
-    resolver: ResolverConfig,
-    recorder: Option<&Recorder>,
-) -> Network {
-    let clock = runtime.clock();
-    let most = raise_descriptor_limit();
-    let sockets = settings.scan.max_sockets.map_or(most, |wanted| (wanted as usize).min(most));
-    let transport = |sockets| -> Rc<dyn Transport> {
-        let live = Rc::new(LiveTransport::new(clock.clone(), sockets, settings.scan.connect_timeout));
-        match recorder {
-            None => live,
-            Some(recorder) => Rc::new(RecordedTransport::new(live, recorder.clone())),
-        }
-    };
-    let (transport, lookups) = (transport(sockets), transport(RESOLVER_SOCKETS));
-    let names = Rc::new(Resolver::new(resolver, lookups, clock.clone(), random.clone()));
-    let privileges = Privileges::new(!settings.privileges.forbidden);
-    let packets = LivePackets::new(clock.clone(), random.derive("packets"), runtime.spawner(), privileges);
-    let packets: Rc<dyn Packets> = match recorder {
-        None => Rc::new(packets),
-        Some(recorder) => {
-            packets.observe(observer(recorder.clone()));
-            Rc::new(RecordedPackets::new(Rc::new(packets), recorder.clone()))
-        }
-    };
-    Network { clock, random, transport, names, packets }
 }
 
 /// What is read and checked before anything is sent.
