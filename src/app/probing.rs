@@ -54,9 +54,19 @@ impl Probing {
         let needs = by_packets || scan.traceroute || may_ping && raw_pings;
         let wants = may_ping && !kinds.contains(&ScanKind::Connect);
         let prober = if needs || wants {
-            let sctp = kinds.iter().any(|kind| kind.protocol() == Protocol::Sctp)
-                || pings.iter().any(|(kind, _)| *kind == PingKind::Sctp);
-            open(scan, network, spawner, governor, (sctp, kinds.contains(&ScanKind::IpProtocol)), needs).await?
+            let spoken = |protocol, ping| {
+                kinds.iter().any(|kind| [protocol, Protocol::Ip].contains(&kind.protocol()))
+                    || pings.iter().any(|(kind, _)| [ping, PingKind::Protocol].contains(kind))
+            };
+            let look = Look { ttl: scan.ttl, data_length: scan.data_length, bad_sum: scan.bad_sum };
+            let manner = Manner {
+                look,
+                source_port: scan.source_port,
+                udp: spoken(Protocol::Udp, PingKind::Udp),
+                sctp: spoken(Protocol::Sctp, PingKind::Sctp),
+                protocols: kinds.contains(&ScanKind::IpProtocol),
+            };
+            open(scan, network, spawner, governor, manner, needs).await?
         } else {
             None
         };
@@ -93,11 +103,9 @@ async fn open(
     network: &Network,
     spawner: &Spawner,
     governor: &Governor,
-    (sctp, protocols): (bool, bool),
+    manner: Manner,
     needed: bool,
 ) -> Result<Option<Prober>, Error> {
-    let look = Look { ttl: scan.ttl, data_length: scan.data_length, bad_sum: scan.bad_sum };
-    let manner = Manner { look, source_port: scan.source_port, sctp, protocols };
     let opened = Prober::open(network.clone(), spawner.clone(), governor.clone(), pace(scan), manner).await;
     match opened {
         Ok(prober) => Ok(Some(prober)),

@@ -77,7 +77,8 @@ fn named(socket: Socket) -> io::Result<Reserved> {
     Ok(Reserved { port, _sockets: vec![socket.into()] })
 }
 
-/// A socket with that port, or one of the kernel's choice, that drops everything, and did so before it could hear anything.
+/// A socket with that port, or one of the kernel's choice, that keeps nothing of what arrives. If it is to be silent, it
+/// drops everything, and did so before it could hear anything.
 fn hold(ports: Ports, local: IpAddr, port: u16) -> io::Result<Socket> {
     let (kind, protocol) = match ports.protocol {
         Protocol::Udp => (Type::DGRAM, socket2::Protocol::UDP),
@@ -86,7 +87,12 @@ fn hold(ports: Ports, local: IpAddr, port: u16) -> io::Result<Socket> {
     };
     let addr = SocketAddr::new(local, port);
     let socket = Socket::new(Domain::for_address(addr), kind.nonblocking().cloexec(), Some(protocol))?;
-    drop_everything(&socket)?;
+    match (ports.kernel, ports.protocol) {
+        // A filter for each of many sockets may be more memory than an ordinary user has for such.
+        (Kernel::Resets, Protocol::Udp) => socket.set_recv_buffer_size(0)?,
+        (Kernel::Resets, _) => {}
+        (Kernel::Silent, _) => drop_everything(&socket)?,
+    }
     if local == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
         socket.set_only_v6(false)?;
     }

@@ -65,6 +65,8 @@ pub struct Manner {
     pub look: Look,
     /// `--source-port`.
     pub source_port: Option<u16>,
+    /// Datagrams are sent.
+    pub udp: bool,
     /// SCTP is spoken.
     pub sctp: bool,
     /// IP protocols are scanned, so any packet may be an answer.
@@ -91,7 +93,7 @@ impl Prober {
         let cookies = Cookies::new(&network.random.derive("probes")).map_err(failed)?;
         let (locals, ports) = match manner.source_port {
             Some(_) => (Locals::default(), Vec::new()),
-            None => reserve(&network, manner.sctp).await?,
+            None => reserve(&network, &manner).await,
         };
         let text = filter_of(&manner, locals);
         let filter = Filter::parse(&text)
@@ -211,19 +213,33 @@ fn filter_of(manner: &Manner, locals: Locals) -> String {
     }
 }
 
-/// Local ports in a row, for both families where the machine has both.
-async fn reserve(network: &Network, sctp: bool) -> Result<(Locals, Vec<Box<dyn ReservedPort>>), NetError> {
-    let reserve = async |protocol| {
-        let wish = Ports { protocol, count: Hearing::port_count(), kernel: Kernel::Resets };
-        match network.packets.reserve(wish, Ipv6Addr::UNSPECIFIED.into(), &Origin::SCAN).await {
-            Ok(ports) => Ok(ports),
-            Err(_) => network.packets.reserve(wish, Ipv4Addr::UNSPECIFIED.into(), &Origin::SCAN).await,
+/// Local ports in a row, for both families where the machine has both. What the machine does not give is taken all the
+/// same, from where it does not take ports for others by itself: answers are told by their numbers, not by who has the port.
+async fn reserve(network: &Network, manner: &Manner) -> (Locals, Vec<Box<dyn ReservedPort>>) {
+    /// Above the ports Linux gives out by itself (`ip_local_port_range`).
+    const UNUSED: (u16, u16) = (61_000, 65_535);
+    let random = network.random.derive("local ports");
+    let (mut held, mut locals) = (Vec::new(), Locals::default());
+    let wanted = [
+        (Protocol::Tcp, true, &mut locals.tcp),
+        (Protocol::Udp, manner.udp, &mut locals.udp),
+        (Protocol::Sctp, manner.sctp, &mut locals.sctp),
+    ];
+    for (protocol, is_used, first) in wanted {
+        let count = Hearing::port_count();
+        *first = UNUSED.0 + random.below(u64::from(UNUSED.1 - UNUSED.0 - count)) as u16;
+        if !is_used {
+            continue;
         }
-    };
-    let mut held = vec![reserve(Protocol::Tcp).await?, reserve(Protocol::Udp).await?];
-    if sctp {
-        held.push(reserve(Protocol::Sctp).await?);
+        let wish = Ports { protocol, count, kernel: Kernel::Resets };
+        let any: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+        for local in any {
+            if let Ok(ports) = network.packets.reserve(wish, local, &Origin::SCAN).await {
+                *first = ports.port();
+                held.push(ports);
+                break;
+            }
+        }
     }
-    let first = |at: usize| held.get(at).map_or(0, |ports| ports.port());
-    Ok((Locals { tcp: first(0), udp: first(1), sctp: first(2) }, held))
+    (locals, held)
 }
