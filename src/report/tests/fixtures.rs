@@ -349,7 +349,7 @@ fn timeout() -> Vec<Event> {
     vec![start(0), Event::Host(Box::new(partial)), Event::Host(Box::new(empty)), end(Ending::Incomplete, totals)]
 }
 
-/// `-sSU --traceroute`: a neighbour, a host far away that stopped answering, and all ports of both transports folded.
+/// `-sSUY --traceroute`: a neighbour, a host far away that stopped answering, and all ports of both transports folded.
 fn packets() -> Vec<Event> {
     let mut near = host("10.0.0.7");
     (near.reason, near.mac) = (Reason::ArpResponse, Some(MacAddr([0x02, 0x4c, 0, 0xab, 0x10, 1])));
@@ -391,7 +391,11 @@ fn packets() -> Vec<Event> {
     totals.stages.of(Stage::Ports).done = 2200;
     totals.stages.of(Stage::Routes).done = 3;
     totals.count("clock-skew", ScriptOutcome::Done);
-    let scans = vec![scan("syn", Protocol::Tcp, 1..=1000), scan("udp", Protocol::Udp, 1..=100)];
+    let scans = vec![
+        scan("syn", Protocol::Tcp, 1..=1000),
+        scan("udp", Protocol::Udp, 1..=100),
+        scan("sctpinit", Protocol::Sctp, 132..=132),
+    ];
     let hosts = [near, far, unreached].map(|host| Event::Host(Box::new(host)));
     let mut events = vec![start_of(0, scans)];
     events.extend(hosts);
