@@ -34,13 +34,17 @@ fn reader(python: &Path, arguments: &[&str]) {
     assert!(run.status.success(), "readers.py {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
 }
 
-/// What a report in XML holds: hosts, hosts up, ports listed one by one, scripts below hosts and ports.
+/// What a report in XML holds: hosts, hosts up, ports listed one by one, those of UDP, scripts below hosts and ports,
+/// hardware addresses, hops of routes.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     hosts: usize,
     up: usize,
     ports: usize,
+    udp: usize,
     scripts: usize,
+    macs: usize,
+    hops: usize,
 }
 
 fn count(path: &Path) -> Counts {
@@ -52,7 +56,12 @@ fn count(path: &Path) -> Counts {
             Event::Start(tag) | Event::Empty(tag) => match tag.name().as_ref() {
                 "host" => (in_host, counts.hosts) = (true, counts.hosts + 1),
                 "status" => counts.up += usize::from(tag.contains(r#"state="up""#)),
-                "port" => counts.ports += 1,
+                "port" => {
+                    counts.ports += 1;
+                    counts.udp += usize::from(tag.contains(r#"protocol="udp""#));
+                }
+                "address" => counts.macs += usize::from(tag.contains(r#"addrtype="mac""#)),
+                "hop" => counts.hops += 1,
                 "script" => counts.scripts += usize::from(in_host),
                 _ => {}
             },
@@ -65,9 +74,19 @@ fn count(path: &Path) -> Counts {
 
 fn read_xml(python: &Path, path: &Path) {
     let counts = count(path);
-    let [hosts, up, ports, scripts] = [counts.hosts, counts.up, counts.ports, counts.scripts].map(|n| n.to_string());
+    let counts = [
+        ("--hosts", counts.hosts),
+        ("--up", counts.up),
+        ("--ports", counts.ports),
+        ("--udp", counts.udp),
+        ("--scripts", counts.scripts),
+        ("--macs", counts.macs),
+        ("--hops", counts.hops),
+    ];
     let path = path.display().to_string();
-    reader(python, &["xml", &path, "--hosts", &hosts, "--up", &up, "--ports", &ports, "--scripts", &scripts]);
+    let counts = counts.map(|(name, count)| format!("{name}={count}"));
+    let arguments: Vec<&str> = ["xml", &path].into_iter().chain(counts.iter().map(String::as_str)).collect();
+    reader(python, &arguments);
 }
 
 fn read_json_lines(python: &Path, path: &Path) {
@@ -94,6 +113,14 @@ fn recorded_xml_is_read_by_others() {
 }
 
 #[test]
+fn what_packets_told_is_read_by_others() {
+    let Some(python) = python() else { return };
+    let path = root().join("testdata/report/packets.xml");
+    assert_eq!(count(&path), Counts { hosts: 3, up: 3, ports: 5, udp: 2, scripts: 1, macs: 1, hops: 5 });
+    read_xml(&python, &path);
+}
+
+#[test]
 fn recorded_json_lines_follow_their_schema() {
     let Some(python) = python() else { return };
     for path in recorded("jsonl") {
@@ -105,7 +132,7 @@ fn recorded_json_lines_follow_their_schema() {
 fn read_both(dir: &Dir, [hosts, up, ports, scripts]: [usize; 4]) {
     let Some(python) = python() else { return };
     let xml = dir.join("scan.xml");
-    assert_eq!(count(&xml), Counts { hosts, up, ports, scripts });
+    assert_eq!(count(&xml), Counts { hosts, up, ports, scripts, ..Counts::default() });
     read_xml(&python, &xml);
     read_json_lines(&python, &dir.join("scan.jsonl"));
 }

@@ -115,7 +115,7 @@ impl Joined {
 
     fn host(&mut self, host: Host, told: &mut Totals) {
         told.count_host(&host);
-        let ports = host.ports.len() + host.folded.iter().map(|(_, _, count)| count).sum::<usize>();
+        let ports = host.ports.len() + host.folded.iter().map(|folded| folded.count).sum::<usize>();
         told.ports += ports as u64;
         told.stages.of(Stage::Ports).done += ports as u64;
         let hosts = told.stages.of(Stage::Hosts);
@@ -130,6 +130,7 @@ impl Joined {
             HostState::Up => self.totals.up += 1,
             HostState::Down => self.totals.down += 1,
         }
+        self.totals.degraded += u64::from(host.degraded);
         self.sink.emit(&Event::Host(Box::new(host)));
     }
 

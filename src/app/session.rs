@@ -415,6 +415,7 @@ impl Session {
         let mut totals = self.launcher.totals.borrow().clone();
         totals.up = summary.up;
         totals.down = summary.down;
+        totals.degraded = summary.degraded;
         totals.unresolved = summary.unresolved;
         // Hosts that nobody ended, because the run stands still.
         let under_way = self.pipeline.under_way().len() as u64;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::scripts::Chosen;
 use super::{complain, trace};
 use crate::error::Error;
-use crate::model::{Event, Host, RuleKind, ScriptOutcome, ScriptResult};
+use crate::model::{Event, Folded, Host, RuleKind, ScriptOutcome, ScriptResult};
 use crate::net::broker::{TraceLine, TraceSink};
 use crate::script::Script;
 use crate::script::header::Rule;
@@ -152,7 +152,8 @@ impl Why {
         }
         let subject = addr.to_string();
         if host.ports.is_empty() && self.is_asked(&script.id, &subject) {
-            let folded: Vec<String> = host.folded.iter().map(|(state, _, count)| format!("{count} {state}")).collect();
+            let count = |folded: &Folded| format!("{} {} {}", folded.count, folded.state, folded.protocol);
+            let folded: Vec<String> = host.folded.iter().map(count).collect();
             let ports = if folded.is_empty() { "none scanned".to_owned() } else { folded.join(", ") };
             self.add(format!("{}@{subject}", script.id), format!("its portrule held for no port: {ports}"));
         }

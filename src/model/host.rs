@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{MacAddr, Port, PortState, Protocol, Reason, ScriptResult, Timestamp};
+use super::{Folded, MacAddr, Port, Protocol, Reason, ScriptResult, Timestamp};
 
 /// One address to scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub struct Host {
     pub ended: Timestamp,
     /// Ports kept one by one, sorted by protocol and number.
     pub ports: Vec<Port>,
-    /// Ports that share a dull fate, counted: (state, reason, count).
-    pub folded: Vec<(PortState, Reason, usize)>,
+    /// Ports that share a dull fate, counted.
+    pub folded: Vec<Folded>,
     /// Results of host rules.
     pub scripts: Vec<ScriptResult>,
     /// Results of port rules: index into `ports`, result.

@@ -11,6 +11,17 @@ pub struct MacAddr(pub [u8; 6]);
 impl MacAddr {
     /// Everybody on the link.
     pub const BROADCAST: MacAddr = MacAddr([0xff; 6]);
+
+    /// The address of that text: six pairs of hexadecimal digits with colons between them, in either case.
+    pub fn parse(text: &str) -> Option<MacAddr> {
+        let mut octets = [0; 6];
+        let mut pairs = text.split(':');
+        for octet in &mut octets {
+            let pair = pairs.next().filter(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            *octet = u8::from_str_radix(pair, 16).ok()?;
+        }
+        pairs.next().is_none().then_some(MacAddr(octets))
+    }
 }
 
 impl fmt::Display for MacAddr {
@@ -105,4 +116,21 @@ pub struct NetworkRoute {
 impl NetworkRoute {
     /// The table without policy rules of one's own.
     pub const MAIN: u32 = 254;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardware_address_is_read_as_it_is_printed() {
+        let mac = MacAddr([0x02, 0x4c, 0, 0xff, 0x10, 1]);
+        assert_eq!(MacAddr::parse(&mac.to_string()), Some(mac));
+        assert_eq!(MacAddr::parse("02:4C:00:FF:10:01"), Some(mac));
+        for wrong in
+            ["", "02:4c:00:ff:10", "02:4c:00:ff:10:01:02", "02:4c:00:ff:10:+1", "2:4c:00:ff:10:01", "é:4c:00:ff:10:01"]
+        {
+            assert_eq!(MacAddr::parse(wrong), None, "{wrong}");
+        }
+    }
 }

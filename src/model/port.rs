@@ -146,7 +146,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 29] = [
         Reason::SynAck,
         Reason::ConnRefused,
         Reason::Reset,
@@ -158,6 +158,21 @@ impl Reason {
         Reason::AdminProhibited,
         Reason::PermDenied,
         Reason::UdpResponse,
+        Reason::SplitHandshakeSyn,
+        Reason::InitAck,
+        Reason::Abort,
+        Reason::ProtoResponse,
+        Reason::NetProhibited,
+        Reason::HostProhibited,
+        Reason::BeyondScope,
+        Reason::RejectRoute,
+        Reason::TimeExceeded,
+        Reason::ParamProblem,
+        Reason::EchoReply,
+        Reason::TimestampReply,
+        Reason::AddressMaskReply,
+        Reason::ArpResponse,
+        Reason::NdResponse,
         Reason::UserSet,
         Reason::ScriptSet,
         Reason::LocalhostResponse,
@@ -242,4 +257,17 @@ pub struct Port {
     pub reason_ttl: u8,
     /// The service.
     pub service: Service,
+}
+
+/// Ports of one host that share a dull fate, counted instead of kept one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folded {
+    /// Transport.
+    pub protocol: Protocol,
+    /// State.
+    pub state: PortState,
+    /// Why they have this state.
+    pub reason: Reason,
+    /// How many they are.
+    pub count: usize,
 }

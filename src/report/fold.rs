@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Port, PortState, Reason};
+use crate::model::{Folded, Port, PortState, Protocol, Reason};
 
 /// Splits ports into those to list and those to count.
 ///
-/// A state other than open is counted when more than 25 × (`verbose` + 1) + 20 × `debug` ports have it. What is listed
-/// keeps its order; what is counted comes per state and reason, largest count first. Folding changes indices, so it
-/// comes before any script result is tied to a port.
-pub fn fold(ports: Vec<Port>, verbose: u8, debug: u8) -> (Vec<Port>, Vec<(PortState, Reason, usize)>) {
+/// A state other than open is counted when more than 25 × (`verbose` + 1) + 20 × `debug` ports of the host have it,
+/// whatever their protocol. What is listed keeps its order; what is counted comes per protocol, state and reason,
+/// largest count first. Folding changes indices, so it comes before any script result is tied to a port.
+pub fn fold(ports: Vec<Port>, verbose: u8, debug: u8) -> (Vec<Port>, Vec<Folded>) {
     let limit = 25 * (usize::from(verbose) + 1) + 20 * usize::from(debug);
     let mut by_state: BTreeMap<PortState, usize> = BTreeMap::new();
     for port in &ports {
@@ -18,32 +18,43 @@ pub fn fold(ports: Vec<Port>, verbose: u8, debug: u8) -> (Vec<Port>, Vec<(PortSt
     let is_dull =
         |port: &Port| port.state != PortState::Open && by_state.get(&port.state).is_some_and(|count| *count > limit);
     let (dull, listed): (Vec<Port>, Vec<Port>) = ports.into_iter().partition(is_dull);
+    (listed, sum(dull.iter().map(one)))
+}
 
-    let mut counts: BTreeMap<(PortState, Reason), usize> = BTreeMap::new();
-    for port in &dull {
-        *counts.entry((port.state, port.reason)).or_default() += 1;
+/// A port counted alone.
+pub(super) fn one(port: &Port) -> Folded {
+    Folded { protocol: port.protocol, state: port.state, reason: port.reason, count: 1 }
+}
+
+/// One count for each protocol, state and reason, largest first.
+pub(super) fn sum(parts: impl Iterator<Item = Folded>) -> Vec<Folded> {
+    let mut counts: BTreeMap<(Protocol, PortState, Reason), usize> = BTreeMap::new();
+    for part in parts {
+        *counts.entry((part.protocol, part.state, part.reason)).or_default() += part.count;
     }
-    let mut folded: Vec<_> = counts.into_iter().map(|((state, reason), count)| (state, reason, count)).collect();
-    folded.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
-    (listed, folded)
+    let folded = |((protocol, state, reason), count)| Folded { protocol, state, reason, count };
+    let mut sums: Vec<Folded> = counts.into_iter().map(folded).collect();
+    sums.sort_by_key(|folded| std::cmp::Reverse(folded.count));
+    sums
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Protocol, Service};
+    use crate::model::Service;
 
     fn ports(first: u16, count: u16, state: PortState, reason: Reason) -> Vec<Port> {
+        ports_of(Protocol::Tcp, first, count, state, reason)
+    }
+
+    fn ports_of(protocol: Protocol, first: u16, count: u16, state: PortState, reason: Reason) -> Vec<Port> {
         (first..first + count)
-            .map(|number| Port {
-                protocol: Protocol::Tcp,
-                number,
-                state,
-                reason,
-                reason_ttl: 0,
-                service: Service::default(),
-            })
+            .map(|number| Port { protocol, number, state, reason, reason_ttl: 0, service: Service::default() })
             .collect()
+    }
+
+    fn tcp(state: PortState, reason: Reason, count: usize) -> Folded {
+        Folded { protocol: Protocol::Tcp, state, reason, count }
     }
 
     #[test]
@@ -51,7 +62,7 @@ mod tests {
         let (listed, folded) = fold(ports(1, 25, PortState::Closed, Reason::ConnRefused), 0, 0);
         assert_eq!((listed.len(), folded.len()), (25, 0));
         let (listed, folded) = fold(ports(1, 26, PortState::Closed, Reason::ConnRefused), 0, 0);
-        assert_eq!((listed.len(), folded), (0, vec![(PortState::Closed, Reason::ConnRefused, 26)]));
+        assert_eq!((listed.len(), folded), (0, vec![tcp(PortState::Closed, Reason::ConnRefused, 26)]));
     }
 
     #[test]
@@ -78,7 +89,18 @@ mod tests {
         assert_eq!(listed.iter().map(|port| port.number).collect::<Vec<_>>(), [20, 60, 61]);
         assert_eq!(
             folded,
-            [(PortState::Filtered, Reason::NoResponse, 20), (PortState::Filtered, Reason::HostUnreach, 10)]
+            [tcp(PortState::Filtered, Reason::NoResponse, 20), tcp(PortState::Filtered, Reason::HostUnreach, 10)]
         );
+    }
+
+    #[test]
+    fn a_state_is_counted_by_protocol() {
+        let mut all = ports(1, 20, PortState::Closed, Reason::Reset);
+        all.extend(ports_of(Protocol::Udp, 1, 6, PortState::Closed, Reason::PortUnreach));
+        let (listed, folded) = fold(all, 0, 0);
+        assert!(listed.is_empty());
+        let udp =
+            Folded { protocol: Protocol::Udp, reason: Reason::PortUnreach, ..tcp(PortState::Closed, Reason::Reset, 6) };
+        assert_eq!(folded, [tcp(PortState::Closed, Reason::Reset, 20), udp]);
     }
 }

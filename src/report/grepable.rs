@@ -1,5 +1,5 @@
-//! Lines for `grep` and `cut`: a host's state, then its ports, fields behind tabs. Script results have no place in
-//! this format.
+//! Lines for `grep` and `cut`: a host's state, then its ports, fields behind tabs. IP protocols have the field
+//! `Protocols` instead of `Ports`. Script results, hardware addresses and routes have no place in this format.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -83,8 +83,15 @@ impl Grepable {
         if host.ports.is_empty() && host.folded.is_empty() {
             return Ok(());
         }
-        let ports: Vec<String> = host.ports.iter().map(port).collect();
-        write!(out, "{who}\tPorts: {}", ports.join(", "))?;
+        write!(out, "{who}")?;
+        let (protocols, ports): (Vec<&Port>, Vec<&Port>) =
+            host.ports.iter().partition(|port| port.protocol == Protocol::Ip);
+        if !ports.is_empty() || host.folded.iter().any(|folded| folded.protocol != Protocol::Ip) {
+            write!(out, "\tPorts: {}", ports.into_iter().map(port).collect::<Vec<_>>().join(", "))?;
+        }
+        if !protocols.is_empty() || host.folded.iter().any(|folded| folded.protocol == Protocol::Ip) {
+            write!(out, "\tProtocols: {}", protocols.into_iter().map(protocol).collect::<Vec<_>>().join(", "))?;
+        }
         if let Some((state, count)) = ignored(host) {
             write!(out, "\tIgnored State: {state} ({count})")?;
         }
@@ -103,11 +110,16 @@ fn port(port: &Port) -> String {
     format!("{}/{}/{}//{tunnel}{name}//{}/", port.number, port.state, port.protocol, version.join(" "))
 }
 
+/// `number/state/name/`.
+fn protocol(port: &Port) -> String {
+    format!("{}/{}/{}/", port.number, port.state, escape::grepable(&port.service.name))
+}
+
 /// The state most folded ports have: the format can name but one.
 fn ignored(host: &Host) -> Option<(PortState, usize)> {
     let mut by_state: BTreeMap<PortState, usize> = BTreeMap::new();
-    for (state, _, count) in &host.folded {
-        *by_state.entry(*state).or_default() += count;
+    for folded in &host.folded {
+        *by_state.entry(folded.state).or_default() += folded.count;
     }
     by_state.into_iter().max_by_key(|(_, count)| *count)
 }

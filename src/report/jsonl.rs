@@ -13,7 +13,8 @@ use serde_json::{Map, Value as Json, json};
 use super::outline::{MAX_DEPTH, TOO_DEEP};
 use super::{Format, escape, verdict, wording};
 use crate::model::{
-    Event, Failure, Host, Port, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stages, Tally, Value,
+    Event, Failure, Folded, Hop, Host, Port, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stages, Tally,
+    Trace, Value,
 };
 
 /// Version of the schema, in the field `version` of every line. It grows when a field changes its meaning or goes away.
@@ -80,11 +81,6 @@ fn run_scripts(kind: &str, results: &[ScriptResult]) -> Json {
 pub fn host_json(host: &Host) -> Json {
     let results = verdict::by_port(host);
     let ports: Vec<Json> = host.ports.iter().zip(results).map(|(port, results)| self::port(port, results)).collect();
-    let folded: Vec<Json> = host
-        .folded
-        .iter()
-        .map(|(state, reason, count)| json!({"state": state.name(), "reason": reason.name(), "count": count}))
-        .collect();
     json!({
         "type": "host",
         "version": SCHEMA_VERSION,
@@ -94,13 +90,42 @@ pub fn host_json(host: &Host) -> Json {
         "names": host.names,
         "state": wording::host_state(host.state),
         "reason": host.reason.name(),
+        "reason_ttl": host.reason_ttl,
+        "mac": host.mac.map(|mac| mac.to_string()),
         "srtt_seconds": host.srtt.map(|srtt| srtt.as_secs_f64()),
         "started": wording::rfc3339(host.started),
         "ended": wording::rfc3339(host.ended),
         "timed_out": host.timed_out,
+        "degraded": host.degraded,
         "ports": ports,
-        "folded": folded,
+        "folded": host.folded.iter().map(folded).collect::<Vec<_>>(),
+        "trace": host.trace.as_ref().map(trace),
         "scripts": scripts(verdict::host_results(host)),
+    })
+}
+
+fn folded(folded: &Folded) -> Json {
+    json!({
+        "protocol": folded.protocol.name(),
+        "state": folded.state.name(),
+        "reason": folded.reason.name(),
+        "count": folded.count,
+    })
+}
+
+fn trace(trace: &Trace) -> Json {
+    json!({
+        "probe": trace.probe.map(|(protocol, port)| json!({"protocol": protocol.name(), "port": port})),
+        "hops": trace.hops.iter().map(hop).collect::<Vec<_>>(),
+    })
+}
+
+fn hop(hop: &Hop) -> Json {
+    json!({
+        "ttl": hop.ttl,
+        "address": hop.addr.map(|addr| addr.to_string()),
+        "name": hop.name,
+        "rtt_seconds": hop.rtt.map(|rtt| rtt.as_secs_f64()),
     })
 }
 
@@ -212,6 +237,7 @@ fn run_end(end: &RunEnd) -> Json {
         "totals": {
             "up": totals.up,
             "down": totals.down,
+            "degraded": totals.degraded,
             "unresolved": totals.unresolved,
             "unfinished": totals.unfinished,
             "ports": totals.ports,

@@ -2,7 +2,8 @@
 //!
 //! What is read gives the same line again when written. What a line does not carry is lost: the record of an instance
 //! whose rule said no, and which scans there could be besides those known here. Fields of a later version that are not
-//! known are passed over.
+//! known are passed over. Reports from before packet scans lack what only those learn: it reads as not learned, and
+//! their folded ports are TCP's.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use serde_json::{Map, Value as Json};
 
 use super::SCHEMA_VERSION;
 use crate::model::{
-    Ending, Event, Failure, FailureKind, Host, HostState, PacketTotals, Port, PortState, Protocol, Reason, RuleKind,
-    RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Shard, Stage, Stages, Target, Timestamp, Totals,
-    Value,
+    Ending, Event, Failure, FailureKind, Folded, Hop, Host, HostState, MacAddr, PacketTotals, Port, PortState,
+    Protocol, Reason, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Shard, Stage, Stages,
+    Target, Timestamp, Totals, Trace, Value,
 };
 
 /// What is wrong with a line, in words for the user.
@@ -72,11 +73,18 @@ pub fn read_host(line: &Json) -> Read<Host> {
             _ => None,
         })?,
         reason: named(line, "reason", Reason::parse)?,
-        srtt: optional(line, "srtt_seconds", |seconds| duration(seconds.as_f64()?))?,
+        reason_ttl: later(line, "reason_ttl", small)?.unwrap_or(0),
+        mac: later(line, "mac", |line, name| optional(line, name, |mac| MacAddr::parse(mac.as_str()?)))?.flatten(),
+        srtt: optional(line, "srtt_seconds", seconds)?,
         ended: time(line, "ended")?,
         folded: list(line, "folded")?.iter().map(folded).collect::<Read<_>>()?,
         scripts: scripts(line)?,
+        trace: match line.get("trace") {
+            None | Some(Json::Null) => None,
+            Some(trace) => Some(self::trace(trace)?),
+        },
         timed_out: flag(line, "timed_out")?,
+        degraded: later(line, "degraded", flag)?.unwrap_or(false),
         ..Host::new(target, time(line, "started")?)
     };
     for (index, port) in list(line, "ports")?.iter().enumerate() {
@@ -114,9 +122,33 @@ fn scan(line: &Json) -> Read<ScanInfo> {
     Ok(ScanInfo { kind, protocol: named(line, "protocol", Protocol::parse)?, ports })
 }
 
-fn folded(line: &Json) -> Read<(PortState, Reason, usize)> {
-    let ports = count(line, "count")?;
-    Ok((named(line, "state", PortState::parse)?, named(line, "reason", Reason::parse)?, ports as usize))
+fn folded(line: &Json) -> Read<Folded> {
+    let protocol = later(line, "protocol", |line, name| named(line, name, Protocol::parse))?;
+    Ok(Folded {
+        protocol: protocol.unwrap_or(Protocol::Tcp),
+        state: named(line, "state", PortState::parse)?,
+        reason: named(line, "reason", Reason::parse)?,
+        count: small(line, "count")?,
+    })
+}
+
+fn trace(line: &Json) -> Read<Trace> {
+    Ok(Trace {
+        probe: match field(line, "probe")? {
+            Json::Null => None,
+            probe => Some((named(probe, "protocol", Protocol::parse)?, small(probe, "port")?)),
+        },
+        hops: list(line, "hops")?.iter().map(hop).collect::<Read<_>>()?,
+    })
+}
+
+fn hop(line: &Json) -> Read<Hop> {
+    Ok(Hop {
+        ttl: small(line, "ttl")?,
+        addr: optional(line, "address", |addr| addr.as_str()?.parse().ok())?,
+        name: optional(line, "name", |name| name.as_str().map(str::to_owned))?,
+        rtt: optional(line, "rtt_seconds", seconds)?,
+    })
 }
 
 fn port(line: &Json) -> Read<Port> {
@@ -211,6 +243,7 @@ fn run_end(line: &Json) -> Read<RunEnd> {
             scripts: script_totals(totals)?,
             up: count(totals, "up")?,
             down: count(totals, "down")?,
+            degraded: later(totals, "degraded", count)?.unwrap_or(0),
             unresolved: count(totals, "unresolved")?,
             unfinished: count(totals, "unfinished")?,
             ports: count(totals, "ports")?,
@@ -293,6 +326,15 @@ fn optional<T>(line: &Json, name: &str, read: impl Fn(&Json) -> Option<T>) -> Re
         Json::Null => Ok(None),
         found => read(found).map(Some).ok_or_else(|| format!("{name}: of another type")),
     }
+}
+
+/// A field reports have had only from some time on.
+fn later<T>(line: &Json, name: &str, read: impl Fn(&Json, &str) -> Read<T>) -> Read<Option<T>> {
+    line.get(name).map(|_| read(line, name)).transpose()
+}
+
+fn seconds(json: &Json) -> Option<Duration> {
+    duration(json.as_f64()?)
 }
 
 fn duration(seconds: f64) -> Option<Duration> {

@@ -13,6 +13,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event as Markup;
 
 use super::*;
+use crate::model::Host;
 use fixtures::{Case, cases};
 
 /// What a format makes of events.
@@ -254,6 +255,46 @@ fn json_lines_read_back_give_the_same_lines() {
         let written = render(JsonLines::new(), &case.events);
         let events: Vec<Event> = written.lines().map(|line| read_line(line).unwrap()).collect();
         assert_eq!(render(JsonLines::new(), &events), written, "{}", case.name);
+    }
+}
+
+#[test]
+fn hosts_read_back_know_what_packets_told() {
+    let case = cases().into_iter().find(|case| case.name == "packets").unwrap();
+    let hosts = |events: &[Event]| -> Vec<Host> {
+        events
+            .iter()
+            .filter_map(|event| if let Event::Host(host) = event { Some((**host).clone()) } else { None })
+            .collect()
+    };
+    let told = hosts(&case.events);
+    let written = render(JsonLines::new(), &case.events);
+    let read = hosts(&written.lines().map(|line| read_line(line).unwrap()).collect::<Vec<_>>());
+    assert_eq!(read.len(), 3);
+    for (told, read) in told.iter().zip(&read) {
+        assert_eq!((read.reason, read.reason_ttl, read.mac), (told.reason, told.reason_ttl, told.mac));
+        assert_eq!((&read.trace, read.degraded), (&told.trace, told.degraded));
+        assert_eq!((&read.ports, &read.folded), (&told.ports, &told.folded));
+    }
+}
+
+#[test]
+fn reports_from_before_packet_scans_can_be_read() {
+    let case = cases().into_iter().find(|case| case.name == "plain").unwrap();
+    let written = render(JsonLines::new(), &case.events);
+    for line in written.lines() {
+        let mut old: serde_json::Value = serde_json::from_str(line).unwrap();
+        for field in ["reason_ttl", "mac", "degraded", "trace"] {
+            old.as_object_mut().unwrap().remove(field);
+        }
+        if let Some(totals) = old.get_mut("totals") {
+            totals.as_object_mut().unwrap().remove("degraded");
+        }
+        for folded in old.get_mut("folded").and_then(|list| list.as_array_mut()).into_iter().flatten() {
+            folded.as_object_mut().unwrap().remove("protocol");
+        }
+        let event = read_line(&old.to_string()).unwrap();
+        assert_eq!(render(JsonLines::new(), &[event]).trim_end(), line);
     }
 }
 

@@ -1,15 +1,15 @@
 //! The layout people know: a block per host with a table of ports, script output under the line it belongs to.
 
+mod route;
 mod scripts;
 mod table;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Format, escape::terminal, verdict, wording};
+use super::{Format, escape::terminal, fold, verdict, wording};
 use crate::model::{
-    Ending, Event, Host, HostState, PacketTotals, Port, PortState, Protocol, Reason, RunEnd, RunStart, ScriptResult,
+    Ending, Event, Folded, Host, HostState, PacketTotals, Port, PortState, Protocol, RunEnd, RunStart, ScriptResult,
     Totals,
 };
 
@@ -48,8 +48,6 @@ const BOLD: &str = "1";
 #[derive(Debug, Default)]
 pub struct Text {
     options: TextOptions,
-    /// The one transport of the run, if it has but one.
-    protocol: Option<Protocol>,
     /// Whether the run scans ports.
     with_ports: bool,
     /// Between `Start` and `End`.
@@ -89,7 +87,6 @@ impl Text {
     }
 
     fn start(&mut self, start: &RunStart, out: &mut dyn Write) -> io::Result<()> {
-        self.protocol = wording::only_protocol(&start.scans);
         self.with_ports = !start.scans.is_empty();
         self.is_running = true;
         if self.options.with_header {
@@ -122,9 +119,18 @@ impl Text {
         if host.timed_out {
             writeln!(out, "Host timed out (--host-timeout): what follows is partial.")?;
         }
+        if host.degraded {
+            writeln!(out, "Warning: {}", wording::DEGRADED)?;
+        }
         self.not_listed(host, &listed, out)?;
         table::write(&host.ports, &listed, &results, self.options, out)?;
+        if let Some(mac) = host.mac {
+            writeln!(out, "MAC Address: {}", mac.to_string().to_uppercase())?;
+        }
         scripts::write("\nHost script results:", verdict::host_results(host), self.options, out)?;
+        if let Some(trace) = &host.trace {
+            route::write(trace, self.options, out)?;
+        }
         writeln!(out)
     }
 
@@ -136,7 +142,8 @@ impl Text {
     }
 
     fn state_line(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {
-        let reason = if self.options.reason { format!(", received {}", host.reason) } else { String::new() };
+        let reason = wording::reason(host.reason, host.reason_ttl);
+        let reason = if self.options.reason { format!(", received {reason}") } else { String::new() };
         let latency = host.srtt.map(|srtt| format!(" ({} latency)", seconds(srtt))).unwrap_or_default();
         writeln!(out, "Host is {}{reason}{latency}.", wording::host_state(host.state))
     }
@@ -154,30 +161,13 @@ impl Text {
         match (listed.is_empty(), not_shown.as_slice()) {
             (true, []) if self.with_ports => writeln!(out, "No port has a result."),
             (_, []) => Ok(()),
-            (true, [(state, reason, 1)]) => {
-                writeln!(out, "{} is {state} ({reason}).", self.count_ports(1, "scanned"))
+            (true, [all]) => {
+                let (every, verb) = if all.count == 1 { ("", "is") } else { ("All ", "are") };
+                writeln!(out, "{every}{} {verb} {} ({}).", count_ports(all, "scanned"), all.state, all.reason)
             }
-            (true, [(state, reason, count)]) => {
-                writeln!(out, "All {} are {state} ({reason}).", self.count_ports(*count, "scanned"))
-            }
-            (true, _) => writeln!(out, "No port to list: {}", self.dull(&not_shown)),
-            (false, _) => writeln!(out, "Not shown: {}", self.dull(&not_shown)),
+            (true, _) => writeln!(out, "No port to list: {}", dull(&not_shown)),
+            (false, _) => writeln!(out, "Not shown: {}", dull(&not_shown)),
         }
-    }
-
-    /// `997 closed tcp ports (conn-refused), 3 filtered tcp ports (no-response)`.
-    fn dull(&self, groups: &[(PortState, Reason, usize)]) -> String {
-        let phrase = |(state, reason, count): &(PortState, Reason, usize)| {
-            format!("{} ({reason})", self.count_ports(*count, state.name()))
-        };
-        groups.iter().map(phrase).collect::<Vec<_>>().join(", ")
-    }
-
-    /// `3 closed tcp ports`.
-    fn count_ports(&self, count: usize, adjective: &str) -> String {
-        let protocol = self.protocol.map(|protocol| format!("{protocol} ")).unwrap_or_default();
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{count} {adjective} {protocol}port{plural}")
     }
 
     fn end(&mut self, end: &RunEnd, out: &mut dyn Write) -> io::Result<()> {
@@ -185,9 +175,26 @@ impl Text {
         let verb = if end.ending == Ending::Interrupted { "interrupted" } else { "done" };
         let line = format!("sonde {verb}: {}", wording::scanned(end));
         writeln!(out, "{}", self.options.paint(BOLD, &line))?;
+        if end.totals.degraded > 0 {
+            let hosts = wording::count(end.totals.degraded, "host");
+            writeln!(out, "Warning: {hosts} stopped answering while scanned")?;
+        }
         unfinished(&end.totals, out)?;
         missed(end.totals.packets, out)
     }
+}
+
+/// `997 closed tcp ports (conn-refused), 3 filtered udp ports (no-response)`.
+fn dull(groups: &[Folded]) -> String {
+    let phrase = |group: &Folded| format!("{} ({})", count_ports(group, group.state.name()), group.reason);
+    groups.iter().map(phrase).collect::<Vec<_>>().join(", ")
+}
+
+/// `3 closed tcp ports`, `1 open|filtered ip protocol`.
+fn count_ports(group: &Folded, adjective: &str) -> String {
+    let noun = if group.protocol == Protocol::Ip { "protocol" } else { "port" };
+    let plural = if group.count == 1 { "" } else { "s" };
+    format!("{} {adjective} {} {noun}{plural}", group.count, group.protocol)
 }
 
 /// `name (address)`, or the address alone.
@@ -218,19 +225,9 @@ fn names(host: &Host, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What is counted: what came counted, and what the options hide. Largest first.
-fn not_shown(host: &Host, listed: &[usize]) -> Vec<(PortState, Reason, usize)> {
-    let mut counts: BTreeMap<(PortState, Reason), usize> = BTreeMap::new();
-    for (state, reason, count) in &host.folded {
-        *counts.entry((*state, *reason)).or_default() += count;
-    }
-    for (index, port) in host.ports.iter().enumerate() {
-        if listed.binary_search(&index).is_err() {
-            *counts.entry((port.state, port.reason)).or_default() += 1;
-        }
-    }
-    let mut groups: Vec<_> = counts.into_iter().map(|((state, reason), count)| (state, reason, count)).collect();
-    groups.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
-    groups
+fn not_shown(host: &Host, listed: &[usize]) -> Vec<Folded> {
+    let hidden = host.ports.iter().enumerate().filter(|(index, _)| listed.binary_search(index).is_err());
+    fold::sum(host.folded.iter().copied().chain(hidden.map(|(_, port)| fold::one(port))))
 }
 
 /// Two significant digits: `0.00012s`, `0.034s`, `1.2s`.

@@ -1,10 +1,11 @@
 //! Phrases several formats share: dates, counts, port ranges, the closing sentence.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Ending, HostState, Protocol, RunEnd, ScanInfo, Timestamp};
+use crate::model::{Ending, HostState, Reason, RunEnd, Timestamp};
 
 /// In UTC. Every `Timestamp` is before the year 2555, well inside what jiff can hold.
 fn civil(at: Timestamp) -> jiff::Zoned {
@@ -79,11 +80,19 @@ pub(super) fn host_state(state: HostState) -> &'static str {
     }
 }
 
-/// The transport of every scan of the run, where there is but one: folded ports do not say theirs.
-pub(super) fn only_protocol(scans: &[ScanInfo]) -> Option<Protocol> {
-    let first = scans.first()?.protocol;
-    scans.iter().all(|scan| scan.protocol == first).then_some(first)
+/// `reset ttl 64`; the reason alone where no answer told a TTL.
+pub(super) fn reason(reason: Reason, ttl: u8) -> String {
+    if ttl == 0 { reason.to_string() } else { format!("{reason} ttl {ttl}") }
 }
+
+/// `0.07`, `12.30`: two decimals.
+pub(super) fn milliseconds(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1000.0)
+}
+
+/// Said of a host that stopped answering while its ports were scanned.
+pub(super) const DEGRADED: &str =
+    "the host stopped answering while it was scanned; ports shown as filtered may be in any state";
 
 #[cfg(test)]
 mod tests {

@@ -29,8 +29,6 @@ pub struct Xml {
     latest: Timestamp,
     up: u64,
     down: u64,
-    /// The one transport of the run, for folded ports.
-    protocol: Option<&'static str>,
 }
 
 impl Format for Xml {
@@ -48,7 +46,7 @@ impl Format for Xml {
                     HostState::Up => self.up += 1,
                     HostState::Down => self.down += 1,
                 }
-                host::write(host, self.protocol, &mut page)
+                host::write(host, &mut page)
             }
             Event::Postscan(results) => run_scripts("postscript", results, &mut page),
             Event::End(end) => self.end(end, &mut page),
@@ -80,7 +78,6 @@ impl Xml {
         self.is_open = true;
         self.began = start.at;
         self.latest = start.at;
-        self.protocol = wording::only_protocol(&start.scans).map(crate::model::Protocol::name);
         page.declaration()?;
         page.open(
             "nmaprun",

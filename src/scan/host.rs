@@ -13,7 +13,8 @@ use super::presence::{Found, Presence, find};
 use super::prober::{Job, Plan, PortPlan, Prober, Way};
 use super::timing::Rtt;
 use crate::model::{
-    Host, HostState, NetError, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target, Timestamp,
+    Folded, Host, HostState, NetError, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target,
+    Timestamp,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -53,7 +54,7 @@ pub struct HostPlan {
 }
 
 /// Splits ports into those worth listing and counts of the rest by state and reason.
-pub type Fold = Box<dyn Fn(Vec<Port>) -> (Vec<Port>, Vec<(PortState, Reason, usize)>)>;
+pub type Fold = Box<dyn Fn(Vec<Port>) -> (Vec<Port>, Vec<Folded>)>;
 
 /// What a host's way came to.
 pub struct HostDone {

@@ -23,6 +23,8 @@ pub struct Summary {
     pub up: u64,
     /// Hosts down.
     pub down: u64,
+    /// Hosts that stopped answering while they were scanned.
+    pub degraded: u64,
     /// Target expressions that came to nothing.
     pub unresolved: u64,
     /// Hosts started and not reported, and hosts whose time was up.
@@ -211,6 +213,7 @@ impl Summary {
             HostState::Up => self.up += 1,
             HostState::Down => self.down += 1,
         }
+        self.degraded += u64::from(done.host.degraded);
         self.unfinished += u64::from(done.host.timed_out);
         self.stages.add(&done.stages);
         let hosts = self.stages.of(Stage::Hosts);

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{
-    Ending, Event, Failure, FailureKind, Host, HostState, PacketTotals, Port, PortState, Protocol, Reason, RuleKind,
-    RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Stage, Tally, Target, Timestamp, Totals, Value,
+    Ending, Event, Failure, FailureKind, Folded, Hop, Host, HostState, MacAddr, PacketTotals, Port, PortState,
+    Protocol, Reason, RuleKind, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Service, Stage, Tally, Target,
+    Timestamp, Totals, Trace, Value,
 };
 use crate::report::TextOptions;
 
@@ -33,8 +34,12 @@ pub(super) fn cases() -> Vec<Case> {
         all("hostile", HEADED, hostile()),
         all("interrupted", HEADED, interrupted()),
         all("timeout", HEADED, timeout()),
+        all("packets", TextOptions { reason: true, ..HEADED }, packets()),
+        all("protocols", HEADED, protocols()),
+        all("ping", TextOptions { reason: true, ..HEADED }, ping()),
         all("no-hosts", HEADED, vec![start(0), end(Ending::Complete, Totals::default())]),
         text_only("debug", TextOptions { debug: 1, ..HEADED }, failures()),
+        text_only("packets-open-only", TextOptions { open_only: true, ..HEADED }, packets()),
         text_only("open-only", TextOptions { open_only: true, ..HEADED }, plain(0)),
         text_only("color", TextOptions { color: true, with_header: false, ..HEADED }, plain(0)),
     ]
@@ -45,13 +50,20 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn start(verbose: u8) -> Event {
-    let tcp = ScanInfo { kind: "connect", protocol: Protocol::Tcp, ports: (1..=1000).collect() };
+    start_of(verbose, vec![scan("connect", Protocol::Tcp, 1..=1000)])
+}
+
+fn scan(kind: &'static str, protocol: Protocol, ports: std::ops::RangeInclusive<u16>) -> ScanInfo {
+    ScanInfo { kind, protocol, ports: ports.collect() }
+}
+
+fn start_of(verbose: u8, scans: Vec<ScanInfo>) -> Event {
     let args = "sonde -sC \"10.0.0.0/29\" --script-args 'a=<b>&c'".to_owned();
     Event::Start(RunStart {
         version: "0.1.0",
         args,
         at: at(0),
-        scans: vec![tcp],
+        scans,
         verbose,
         debug: 0,
         seed: u64::MAX,
@@ -78,6 +90,23 @@ fn host(addr: &str) -> Host {
 fn port(number: u16, state: PortState, reason: Reason, name: &str) -> Port {
     let service = Service { name: name.to_owned(), ..Service::default() };
     Port { protocol: Protocol::Tcp, number, state, reason, reason_ttl: 0, service }
+}
+
+fn port_of(protocol: Protocol, number: u16, state: PortState, (reason, reason_ttl): (Reason, u8), name: &str) -> Port {
+    Port { protocol, reason_ttl, ..port(number, state, reason, name) }
+}
+
+fn folded(protocol: Protocol, state: PortState, reason: Reason, count: usize) -> Folded {
+    Folded { protocol, state, reason, count }
+}
+
+fn hop(ttl: u8, addr: &str, name: Option<&str>, micros: u64) -> Hop {
+    let name = name.map(str::to_owned);
+    Hop { ttl, addr: addr.parse().ok(), name, rtt: Some(Duration::from_micros(micros)) }
+}
+
+fn silent_hop(ttl: u8) -> Hop {
+    Hop { ttl, addr: None, name: None, rtt: None }
 }
 
 fn result(id: &str, rule: RuleKind, output: Value) -> ScriptResult {
@@ -145,7 +174,10 @@ fn plain(verbose: u8) -> Vec<Event> {
     web.ports[0].reason_ttl = 64;
     let (product, version, extra) = ("nginx".to_owned(), "1.22.1".to_owned(), "Debian".to_owned());
     web.ports[3].service = Service { name: "http".to_owned(), product, version, extra, tls: true, probed: true };
-    web.folded = vec![(PortState::Closed, Reason::ConnRefused, 990), (PortState::Closed, Reason::HostUnreach, 5)];
+    web.folded = vec![
+        folded(Protocol::Tcp, PortState::Closed, Reason::ConnRefused, 990),
+        folded(Protocol::Tcp, PortState::Closed, Reason::HostUnreach, 5),
+    ];
     let refused = "connect 10.0.0.7:80: refused";
     web.port_scripts = vec![
         (1, result("http-title", RuleKind::Port, text("Welcome to nginx!"))),
@@ -161,7 +193,7 @@ fn plain(verbose: u8) -> Vec<Event> {
     v6.target.scope = 3;
     v6.reason = Reason::SynAck;
     v6.srtt = Some(Duration::from_millis(34));
-    v6.folded = vec![(PortState::Filtered, Reason::NoResponse, 1000)];
+    v6.folded = vec![folded(Protocol::Tcp, PortState::Filtered, Reason::NoResponse, 1000)];
 
     let mut bare = host("10.0.0.3");
     bare.srtt = None;
@@ -276,6 +308,7 @@ fn hostile() -> Vec<Event> {
         (0, failed),
     ];
     host.scripts = vec![result("deep", RuleKind::Host, deep)];
+    host.trace = Some(Trace { probe: None, hops: vec![hop(1, "10.0.0.1", Some(evil), 70)] });
     let mut totals = Totals { up: 1, ..Totals::default() };
     totals.count(evil, ScriptOutcome::Failed);
     let mut events = vec![start(0)];
@@ -314,4 +347,98 @@ fn timeout() -> Vec<Event> {
     let mut totals = Totals { up: 2, unfinished: 2, ports: 12, ..Totals::default() };
     totals.count("ssh-auth", ScriptOutcome::TimedOut);
     vec![start(0), Event::Host(Box::new(partial)), Event::Host(Box::new(empty)), end(Ending::Incomplete, totals)]
+}
+
+/// `-sSUY --traceroute`: a neighbour, a host far away that stopped answering, and all ports of both transports folded.
+fn packets() -> Vec<Event> {
+    let mut near = host("10.0.0.7");
+    (near.reason, near.mac) = (Reason::ArpResponse, Some(MacAddr([0x02, 0x4c, 0, 0xab, 0x10, 1])));
+    near.ports = vec![
+        port_of(Protocol::Tcp, 22, PortState::Open, (Reason::SynAck, 64), "ssh"),
+        port_of(Protocol::Udp, 53, PortState::Open, (Reason::UdpResponse, 64), "domain"),
+        port_of(Protocol::Udp, 68, PortState::OpenFiltered, (Reason::NoResponse, 0), "dhcpc"),
+        port_of(Protocol::Sctp, 132, PortState::Closed, (Reason::Abort, 64), ""),
+    ];
+    near.folded = vec![
+        folded(Protocol::Tcp, PortState::Closed, Reason::Reset, 999),
+        folded(Protocol::Udp, PortState::Closed, Reason::PortUnreach, 98),
+    ];
+    near.scripts = vec![result("clock-skew", RuleKind::Host, text("none"))];
+    near.trace = Some(Trace { probe: None, hops: vec![hop(1, "10.0.0.7", None, 170)] });
+
+    let mut far = host("10.9.0.7");
+    far.target.name = Some("far.test".to_owned());
+    (far.reason, far.reason_ttl, far.degraded) = (Reason::EchoReply, 57, true);
+    far.ports = vec![port_of(Protocol::Tcp, 80, PortState::Open, (Reason::SynAck, 57), "http")];
+    far.folded = vec![
+        folded(Protocol::Tcp, PortState::Filtered, Reason::NoResponse, 999),
+        folded(Protocol::Udp, PortState::OpenFiltered, Reason::NoResponse, 100),
+    ];
+    let mut hops = vec![hop(1, "10.0.0.1", Some("gate.test"), 70), silent_hop(2), hop(3, "10.0.3.1", None, 12_300)];
+    hops.extend((4..=9).map(silent_hop));
+    hops.push(Hop { rtt: None, ..hop(10, "10.9.0.7", Some("far.test"), 0) });
+    far.trace = Some(Trace { probe: Some((Protocol::Tcp, 80)), hops });
+
+    let mut unreached = host("10.9.0.9");
+    (unreached.reason, unreached.reason_ttl) = (Reason::HostProhibited, 254);
+    unreached.folded = vec![folded(Protocol::Udp, PortState::Closed, Reason::PortUnreach, 1)];
+    let hops = vec![hop(1, "10.0.0.1", None, 71), silent_hop(2), silent_hop(3)];
+    unreached.trace = Some(Trace { probe: Some((Protocol::Udp, 40_125)), hops });
+
+    let mut totals = Totals { up: 3, degraded: 1, ports: 2200, ..Totals::default() };
+    totals.stages.of(Stage::Hosts).done = 3;
+    totals.stages.of(Stage::Discovery).done = 3;
+    totals.stages.of(Stage::Ports).done = 2200;
+    totals.stages.of(Stage::Routes).done = 3;
+    totals.count("clock-skew", ScriptOutcome::Done);
+    let scans = vec![
+        scan("syn", Protocol::Tcp, 1..=1000),
+        scan("udp", Protocol::Udp, 1..=100),
+        scan("sctpinit", Protocol::Sctp, 132..=132),
+    ];
+    let hosts = [near, far, unreached].map(|host| Event::Host(Box::new(host)));
+    let mut events = vec![start_of(0, scans)];
+    events.extend(hosts);
+    events.push(end(Ending::Complete, totals));
+    events
+}
+
+/// `-sO`.
+fn protocols() -> Vec<Event> {
+    let mut listed = host("10.0.0.7");
+    listed.ports = vec![
+        port_of(Protocol::Ip, 1, PortState::Open, (Reason::EchoReply, 64), "icmp"),
+        port_of(Protocol::Ip, 6, PortState::Open, (Reason::ProtoResponse, 64), "tcp"),
+        port_of(Protocol::Ip, 47, PortState::Filtered, (Reason::AdminProhibited, 254), "gre"),
+    ];
+    listed.folded = vec![
+        folded(Protocol::Ip, PortState::Closed, Reason::ProtoUnreach, 252),
+        folded(Protocol::Ip, PortState::OpenFiltered, Reason::NoResponse, 1),
+    ];
+    let mut silent = host("10.0.0.8");
+    silent.folded = vec![folded(Protocol::Ip, PortState::OpenFiltered, Reason::NoResponse, 256)];
+    let totals = Totals { up: 2, ports: 512, ..Totals::default() };
+    vec![
+        start_of(1, vec![scan("ipproto", Protocol::Ip, 0..=255)]),
+        Event::Host(Box::new(listed)),
+        Event::Host(Box::new(silent)),
+        end(Ending::Complete, totals),
+    ]
+}
+
+/// `-sn`: hosts without ports.
+fn ping() -> Vec<Event> {
+    let mut near = host("10.0.0.7");
+    (near.reason, near.mac) = (Reason::ArpResponse, Some(MacAddr([0x02, 0x4c, 0, 0xab, 0x10, 1])));
+    let mut far = host("2001:db8::7");
+    (far.reason, far.reason_ttl) = (Reason::EchoReply, 57);
+    let mut down = host("10.0.0.9");
+    (down.state, down.reason, down.srtt) = (HostState::Down, Reason::NoResponse, None);
+    let mut totals = Totals { up: 2, down: 1, ..Totals::default() };
+    totals.stages.of(Stage::Hosts).done = 3;
+    totals.stages.of(Stage::Discovery).done = 3;
+    let mut events = vec![start_of(0, Vec::new())];
+    events.extend([near, far, down].map(|host| Event::Host(Box::new(host))));
+    events.push(end(Ending::Complete, totals));
+    events
 }

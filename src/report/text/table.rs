@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{TextOptions, scripts};
-use crate::model::{Port, PortState, ScriptResult, Service};
-use crate::report::escape::terminal;
+use crate::model::{Port, PortState, Protocol, ScriptResult, Service};
+use crate::report::{escape::terminal, wording};
 
 /// Cells longer than this push the rest of their line aside and leave the other lines alone: names come from peers.
 const WIDEST: usize = 32;
@@ -22,7 +22,8 @@ pub(super) fn write(
     }
     let shown = || listed.iter().filter_map(|index| Some((*index, ports.get(*index)?)));
     let with_version = shown().any(|(_, port)| !version(&port.service).is_empty());
-    let columns = Columns { reason: options.reason, version: with_version };
+    let protocols = shown().all(|(_, port)| port.protocol == Protocol::Ip);
+    let columns = Columns { protocols, reason: options.reason, version: with_version };
     let mut widths = columns.heading().map(str::len);
     for (_, port) in shown() {
         for (width, cell) in widths.iter_mut().zip(columns.row(port)) {
@@ -42,6 +43,8 @@ pub(super) fn write(
 /// The optional columns. A cell of a column that is not there is empty.
 #[derive(Clone, Copy)]
 struct Columns {
+    /// Everything listed is a protocol of IP: a scan of those has nothing else.
+    protocols: bool,
     reason: bool,
     version: bool,
 }
@@ -50,17 +53,15 @@ impl Columns {
     fn heading(self) -> [&'static str; 5] {
         let reason = if self.reason { "REASON" } else { "" };
         let version = if self.version { "VERSION" } else { "" };
-        ["PORT", "STATE", "SERVICE", reason, version]
+        let number = if self.protocols { "PROTOCOL" } else { "PORT" };
+        [number, "STATE", "SERVICE", reason, version]
     }
 
     fn row(self, port: &Port) -> [String; 5] {
-        let reason = match (self.reason, port.reason_ttl) {
-            (false, _) => String::new(),
-            (true, 0) => port.reason.to_string(),
-            (true, ttl) => format!("{} ttl {ttl}", port.reason),
-        };
+        let reason = if self.reason { wording::reason(port.reason, port.reason_ttl) } else { String::new() };
         let version = if self.version { version(&port.service) } else { String::new() };
-        let number = format!("{}/{}", port.number, port.protocol);
+        let number =
+            if self.protocols { port.number.to_string() } else { format!("{}/{}", port.number, port.protocol) };
         [number, port.state.to_string(), name(&port.service), reason, version]
     }
 }
