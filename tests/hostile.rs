@@ -169,7 +169,7 @@ fn an_error_that_quotes_a_peer_is_harmless() {
 #[test]
 fn a_port_that_refuses_gets_no_script() {
     let peer = Peer::refusing();
-    let run = scan(["-p", &peer.port(), "--script", "+http-title", &peer.ip()]).run().expect(0);
+    let run = scan(["-sT", "-p", &peer.port(), "--script", "+http-title", &peer.ip()]).run().expect(0);
     let report = run.report();
     assert_eq!(report.host(&peer.ip())["ports"][0]["reason"], "conn-refused");
     assert_eq!(report.end()["totals"]["scripts"], serde_json::json!({}));

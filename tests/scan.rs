@@ -153,7 +153,7 @@ fn a_connection_of_the_scan_to_itself_is_no_open_port() {
     }
     let before = place::listening(addr);
     for _ in 0..3 {
-        let report = scan(["-p", "32768-60999", "::1", "--max-parallelism", "2000"]).run().expect(0).report();
+        let report = scan(["-sT", "-p", "32768-60999", "::1", "--max-parallelism", "2000"]).run().expect(0).report();
         let found: BTreeSet<u16> = Report::open_ports(report.host("::1")).into_iter().collect();
         let listening: BTreeSet<u16> = before.union(&place::listening(addr)).copied().collect();
         let own: Vec<_> = found.difference(&listening).collect();
@@ -164,9 +164,9 @@ fn a_connection_of_the_scan_to_itself_is_no_open_port() {
 #[test]
 fn closed_ports_are_listed_when_few_and_counted_when_many() {
     let peer = Peer::refusing();
-    let few = scan(["-p", "1-5", &peer.ip()]).run().expect(0).report();
+    let few = scan(["-sT", "-p", "1-5", &peer.ip()]).run().expect(0).report();
     assert_eq!(few.host(&peer.ip())["ports"].as_array().map(Vec::len), Some(5));
-    let many = scan(["-p", "1-500", &peer.ip()]).run().expect(0).report();
+    let many = scan(["-sT", "-p", "1-500", &peer.ip()]).run().expect(0).report();
     assert_eq!(ports_told(many.host(&peer.ip())), 500);
     let folded = &many.host(&peer.ip())["folded"][0];
     assert_eq!([&folded["state"], &folded["reason"]], ["closed", "conn-refused"]);
@@ -175,7 +175,7 @@ fn closed_ports_are_listed_when_few_and_counted_when_many() {
 #[test]
 fn silence_is_filtered_and_a_silent_host_is_down_unless_told_otherwise() {
     let peer = Peer::saturated();
-    let arguments = ["-p", &peer.port(), "--connect-timeout", "200ms", "--max-retries", "1", &peer.ip()];
+    let arguments = ["-sT", "-p", &peer.port(), "--connect-timeout", "200ms", "--max-retries", "1", &peer.ip()];
     let arguments = arguments.map(str::to_owned);
     let down = scan(&arguments).run().expect(0).report();
     assert_eq!(down.end()["totals"]["down"], 1);

@@ -266,7 +266,11 @@ impl Session {
             .await
         };
         self.pipeline.cancel().await;
-        drop((scheduling, watching));
+        // To their end, not just told so: what they hold must be let go while the loop still runs.
+        for task in watching.into_iter().chain([scheduling]) {
+            task.cancel().await;
+        }
+        self.pipeline.stop().await;
         terminal::erase();
         Ok(self.finish(interrupted))
     }

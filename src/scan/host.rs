@@ -139,6 +139,12 @@ impl HostPlan {
         if !self.ports.is_empty() {
             self.connect(target, deadline, &mut ports).await;
         }
+        if let Some(reason) = found.unreached {
+            for plan in &self.scans {
+                let of = |place| port_of(plan.kind.protocol(), plan.port(place), (PortState::Filtered, reason, 0));
+                ports.found.extend((0..plan.count()).map(of));
+            }
+        }
         if let (Some(prober), Some(way)) = (&self.prober, &found.way) {
             self.probe(prober, way, found.rtt.clone(), deadline, &mut ports).await;
         }

@@ -135,6 +135,13 @@ impl Pipeline {
         }
     }
 
+    /// Ends what goes on beside the hosts.
+    pub async fn stop(&self) {
+        if let Some(prober) = &self.plan.prober {
+            prober.stop().await;
+        }
+    }
+
     fn next_task(&self) -> Option<async_executor::Task<()>> {
         self.tasks.borrow_mut().live.pop()
     }

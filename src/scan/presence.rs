@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::model::{HostState, MacAddr, NetError, NetErrorKind, Reason, Target};
+use crate::model::{HostState, MacAddr, NetError, NetErrorKind, Reason, Target, Unreached};
 use crate::net::{ConnectOptions, Network, Origin};
 use crate::scan::connect::state_of;
 use crate::scan::probe::{Form, Question};
@@ -50,13 +50,15 @@ pub struct Found {
     pub rtt: Option<Rtt>,
     /// The way to it, where packets are used.
     pub way: Option<Way>,
+    /// Why there is no way to it.
+    pub unreached: Option<Reason>,
     /// Why this machine could not ask.
     pub failed: Option<NetError>,
 }
 
 impl Found {
     fn new(state: Option<HostState>, reason: Reason) -> Found {
-        Found { state, reason, ttl: 0, mac: None, rtt: None, way: None, failed: None }
+        Found { state, reason, ttl: 0, mac: None, rtt: None, way: None, unreached: None, failed: None }
     }
 }
 
@@ -74,8 +76,7 @@ pub async fn find(
     };
     let way = match way.transpose() {
         Ok(way) => way,
-        // Without a way there is nobody there, as far as this machine can tell.
-        Err(error) => return Found { failed: Some(error), ..Found::new(Some(HostState::Down), Reason::NoResponse) },
+        Err(error) => return without_way(presence, error),
     };
     let is_us = target.addr.is_loopback() || way.as_ref().is_some_and(|way| way.source == target.addr);
     let found = match presence {
@@ -89,6 +90,21 @@ pub async fn find(
         },
     };
     Found { way, ..found }
+}
+
+/// Nobody is there, as far as this machine can tell; the user may know better, and then its ports are behind what is missing.
+fn without_way(presence: &Presence, error: NetError) -> Found {
+    let state = if matches!(presence, Presence::Assumed) { HostState::Up } else { HostState::Down };
+    match error.kind {
+        NetErrorKind::Unreachable(unreached) => {
+            let reason = match unreached {
+                Unreached::Host => Reason::HostUnreach,
+                Unreached::Network => Reason::NetUnreach,
+            };
+            Found { unreached: Some(reason), ..Found::new(Some(state), reason) }
+        }
+        _ => Found { failed: Some(error), ..Found::new(Some(HostState::Down), Reason::NoResponse) },
+    }
 }
 
 async fn ask(questions: &Questions, prober: &Prober, way: Way) -> Found {

@@ -102,14 +102,14 @@ fn sniffer_detect() {
 #[test]
 fn arp_discover() {
     let Some(lab) = Lab::flat(4) else { return };
-    let (live, _) = same_again("arp-discover", lab, &["-p", "80", "--script", "arp-discover"]);
+    let (live, _) = same_again("arp-discover", lab, &["-sT", "-p", "80", "--script", "arp-discover"]);
     assert_eq!(live.script("arp-discover")["output"].as_array().map(Vec::len), Some(3));
 }
 
 #[test]
 fn a_packet_that_differs_is_shown_beside_the_recorded_one() {
     let Some(lab) = Lab::path() else { return };
-    let (_, dir) = same_again("differs", lab, &["-p", "80", "--script", "record-route", "10.67.4.2"]);
+    let (_, dir) = same_again("differs", lab, &["-sT", "-Pn", "-p", "80", "--script", "record-route", "10.67.4.2"]);
     // Another seed draws another identifier.
     let file = dir.join("run.pcapng");
     let strict = sonde(["--replay".as_ref(), file.as_os_str()]).args(["--json", "--seed", "99"]).run().expect(5);
@@ -124,7 +124,7 @@ fn a_recording_without_packets_does_not_ask_for_privileges() {
     let Some(lab) = Lab::flat(2) else { return };
     let dir = Dir::new();
     let file = dir.join("run.pcapng");
-    lab.scan("a", &["-p", "80", "10.66.0.2"]).args(["--record".as_ref(), file.as_os_str()]).run().expect(0);
+    lab.scan("a", &["-sT", "-p", "80", "10.66.0.2"]).args(["--record".as_ref(), file.as_os_str()]).run().expect(0);
     drop(lab);
     let again = sonde(["--replay".as_ref(), file.as_os_str()]).args(["--json", "--script", "icmp-timestamp"]).run();
     assert!(again.stderr.contains("packets are not possible (the recording holds none)"), "{again}");

@@ -43,7 +43,8 @@ fn timeless(report: &Report) -> Vec<String> {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                for name in ["started", "ended", "duration_seconds", "srtt_seconds"] {
+                // What a capture saw is its own part's business.
+                for name in ["started", "ended", "duration_seconds", "srtt_seconds", "packets"] {
                     fields.remove(name);
                 }
                 fields.values_mut().for_each(strip);

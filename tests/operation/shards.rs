@@ -96,7 +96,8 @@ fn what_does_not_belong_together_is_refused() {
 fn a_random_order_is_repeated_by_its_seed() {
     let order = |seed: &str| {
         // One host at a time, so that they are reported in the order they begin.
-        let arguments = ["-p", "9", "--max-parallelism", "1", "--seed", seed, "--randomize-hosts", "127.0.42.0/26"];
+        let arguments =
+            ["-sT", "-p", "9", "--max-parallelism", "1", "--seed", seed, "--randomize-hosts", "127.0.42.0/26"];
         let report = scan(arguments).run().expect(0).report();
         let hosts = report.hosts().into_iter();
         hosts.map(|host| host["address"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()

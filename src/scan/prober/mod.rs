@@ -14,7 +14,7 @@ mod rate;
 mod state;
 mod verdicts;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
@@ -55,7 +55,7 @@ struct Shared {
     filter: Rc<Filter>,
     /// Our local ports.
     _ports: Vec<Box<dyn ReservedPort>>,
-    driver: OnceCell<Task<()>>,
+    driver: RefCell<Option<Task<()>>>,
 }
 
 /// What a prober is to do, apart from how hard.
@@ -108,7 +108,7 @@ impl Prober {
             state: RefCell::new(state),
             filter: Rc::new(filter),
             _ports: ports,
-            driver: OnceCell::new(),
+            driver: RefCell::new(None),
         };
         Ok(Prober(Rc::new(shared)))
     }
@@ -150,8 +150,17 @@ impl Prober {
     pub fn begin(&self, host: Way, plan: Plan, rtt: Option<Rtt>) -> Result<Asking, NetError> {
         let now = self.0.network.clock.now();
         let id = self.0.state.borrow_mut().add(host, plan, &self.0.pace, rtt, now)?;
-        self.0.driver.get_or_init(|| self.0.spawner.spawn(driver::drive(Rc::downgrade(&self.0))));
+        let mut driver = self.0.driver.borrow_mut();
+        driver.get_or_insert_with(|| self.0.spawner.spawn(driver::drive(Rc::downgrade(&self.0))));
         Ok(Asking { prober: self.clone(), id })
+    }
+
+    /// Ends its work.
+    pub async fn stop(&self) {
+        let driver = self.0.driver.take();
+        if let Some(driver) = driver {
+            driver.cancel().await;
+        }
     }
 
     /// Probes sent, answers taken in, and packets that looked like answers and were none.
