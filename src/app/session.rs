@@ -32,6 +32,7 @@ use crate::net::record::Recorder;
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::Resolver;
 use crate::net::slots::{SlotLimits, Slots};
+use crate::net::traced::{PacketTrace, traced};
 use crate::net::{Network, Transport};
 use crate::report::{self, Reports};
 use crate::runtime::{Random, Runtime};
@@ -188,6 +189,19 @@ struct Switches {
     verbosity: Rc<Cell<(u8, u8)>>,
     /// What scripts send and receive is shown.
     trace: Rc<Cell<bool>>,
+    /// Every packet is.
+    packets: Rc<Cell<bool>>,
+}
+
+impl Switches {
+    /// The network with its packets shown, unless they cannot be asked for any more.
+    fn traced(&self, settings: &Settings, network: Network) -> Network {
+        if !self.packets.get() && !settings.run.keys {
+            return network;
+        }
+        let show = super::trace::packets(&network.clock);
+        traced(&network, &PacketTrace { on: Rc::clone(&self.packets), show })
+    }
 }
 
 impl Session {
@@ -203,7 +217,9 @@ impl Session {
         let switches = Switches {
             verbosity: Rc::new(Cell::new((settings.report.verbose, settings.report.debug))),
             trace: Rc::new(Cell::new(settings.scripts.trace)),
+            packets: Rc::new(Cell::new(settings.scan.packet_trace)),
         };
+        let network = switches.traced(&settings, network);
         let why = Why::new(&settings.scripts.why, &chosen)?;
         let has_scripts = !chosen.selected.is_empty();
         let governor = Governor::new(network.clock.clone(), settings.scan.timing.max_rate);
@@ -306,7 +322,7 @@ impl Session {
         if let Some(keys) = run.keys.then(Keys::open).flatten() {
             let controls = Controls {
                 verbosity: Rc::clone(&self.switches.verbosity),
-                trace: Rc::clone(&self.switches.trace),
+                traces: [Rc::clone(&self.switches.trace), Rc::clone(&self.switches.packets)],
                 sink: self.course.sink.clone(),
                 gauge: Rc::clone(&self.gauge),
             };
