@@ -91,7 +91,11 @@ impl Controls {
             b'v' | b'V' | b'd' | b'D' => self.change_verbosity(key),
             b'p' | b'P' => {
                 self.traces.iter().for_each(|trace| trace.set(key == b'p'));
-                complain(if key == b'p' { "traces of scripts and packets: on" } else { "traces of scripts and packets: off" });
+                complain(if key == b'p' {
+                    "traces of scripts and packets: on"
+                } else {
+                    "traces of scripts and packets: off"
+                });
             }
             b's' => complain(&slowest(&self.gauge)),
             b'?' => complain(HELP),

@@ -158,8 +158,7 @@ impl Prepared {
         let specs = inputs::specs(&settings.targets, around)?;
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
         let ports = inputs::ports(&settings.ports, &settings.scan)?;
-        inputs::pings(&settings.scan.discovery)?;
-        inputs::interface(&settings.scan, around)?;
+        inputs::pings(&settings.scan.discovery, &settings.ports)?;
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
         let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
@@ -212,8 +211,10 @@ impl Session {
         prepared: Prepared,
     ) -> Result<(Session, Targets), Error> {
         let Prepared { engine, chosen, specs, exclude, ports, identity, reports, .. } = prepared;
+        let interface = inputs::interface(&settings.scan, &*network.packets).await?;
         let course = Course::begin(&settings, identity, &network, reports)?;
-        let targets = inputs::targets(specs, exclude).unique(true).in_order(course.order(&settings));
+        let targets = inputs::targets(specs, exclude).unique(true).link_scope(interface.unwrap_or(0));
+        let targets = targets.in_order(course.order(&settings));
         let switches = Switches {
             verbosity: Rc::new(Cell::new((settings.report.verbose, settings.report.debug))),
             trace: Rc::new(Cell::new(settings.scripts.trace)),
@@ -226,7 +227,7 @@ impl Session {
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
         let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches, why.as_ref());
         let launcher = Rc::new(Launcher { without_packets, ..launcher });
-        let probing = Probing::new(&settings, &ports, &network, &runtime.spawner(), &governor).await?;
+        let probing = Probing::new(&settings, (&ports, interface), &network, &runtime.spawner(), &governor).await?;
         let scans = probing.infos.clone();
         let plan = plan(&settings, &network, runtime, governor, &launcher, probing, &switches);
         let ports = plan.port_count() as u64;
@@ -432,6 +433,7 @@ impl Session {
         totals.up = summary.up;
         totals.down = summary.down;
         totals.degraded = summary.degraded;
+        totals.unknown = summary.unknown;
         totals.unresolved = summary.unresolved;
         // Hosts that nobody ended, because the run stands still.
         let under_way = self.pipeline.under_way().len() as u64;
@@ -572,6 +574,7 @@ fn plan(
         ports: probing.connect,
         scans: probing.scans,
         reverse_names: settings.names.reverse,
+        reverse_down: settings.names.reverse_down,
         host_timeout: settings.scan.host_timeout,
         fold: Box::new(move |ports| report::fold(ports, verbosity.get().0, verbosity.get().1)),
         scripts: Rc::new(HostScripts(Rc::clone(launcher))),

@@ -7,9 +7,10 @@ mod table;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::open_only::may_be_open;
 use super::{Format, escape::terminal, fold, verdict, wording};
 use crate::model::{
-    Ending, Event, Folded, Host, HostState, PacketTotals, Port, PortState, Protocol, RunEnd, RunStart, ScriptResult,
+    Ending, Event, Folded, Host, HostState, PacketTotals, Port, Protocol, RunEnd, RunStart, ScriptResult,
     Totals,
 };
 
@@ -104,6 +105,9 @@ impl Text {
         if host.state == HostState::Down && !host.timed_out {
             return self.down(host, out);
         }
+        if host.state == HostState::Unknown {
+            return self.listed(host, out);
+        }
         let results = verdict::by_port(host);
         let of_ports = host.ports.iter().zip(&results).enumerate();
         let listed: Vec<usize> =
@@ -134,6 +138,12 @@ impl Text {
         writeln!(out)
     }
 
+    /// A host nobody asked: there is nothing to say but who it is.
+    fn listed(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "sonde scan report for {}", name_and_address(host))?;
+        names(host, out)
+    }
+
     fn down(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {
         if !self.options.is_verbose() || self.options.open_only {
             return Ok(());
@@ -151,7 +161,7 @@ impl Text {
     /// Whether the table has a line for this port. One whose scripts have something to say has it in any state.
     fn is_listed(&self, port: &Port, results: &[&ScriptResult]) -> bool {
         !self.options.open_only
-            || matches!(port.state, PortState::Open | PortState::OpenFiltered | PortState::Unfiltered)
+            || may_be_open(port.state)
             || results.iter().any(|result| scripts::is_shown(result, self.options))
     }
 

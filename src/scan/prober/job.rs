@@ -84,7 +84,7 @@ pub(super) struct Heeded {
 pub struct Way {
     /// The host.
     pub addr: IpAddr,
-    /// Its scope, where its address alone is not enough.
+    /// The interface its packets must take, where its address or the user says so; 0 otherwise.
     pub scope: u32,
     /// Our address towards it.
     pub source: IpAddr,
