@@ -106,7 +106,7 @@ impl Text {
             return self.down(host, out);
         }
         if host.state == HostState::Unknown {
-            return self.listed(host, out);
+            return listed(host, out);
         }
         let results = verdict::by_port(host);
         let of_ports = host.ports.iter().zip(&results).enumerate();
@@ -136,12 +136,6 @@ impl Text {
             route::write(trace, self.options, out)?;
         }
         writeln!(out)
-    }
-
-    /// A host nobody asked: there is nothing to say but who it is.
-    fn listed(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "sonde scan report for {}", name_and_address(host))?;
-        names(host, out)
     }
 
     fn down(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {
@@ -221,6 +215,12 @@ fn address(host: &Host) -> String {
         0 => host.target.addr.to_string(),
         scope => format!("{}%{scope}", host.target.addr),
     }
+}
+
+/// A host nobody asked: there is nothing to say but who it is.
+fn listed(host: &Host, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "sonde scan report for {}", name_and_address(host))?;
+    names(host, out)
 }
 
 /// The names found by reverse lookup that the title does not say.

@@ -291,7 +291,8 @@ impl State {
         }
         let forced = self.least.is_some_and(|rate| rate.is_due(now));
         let by_window = has_room && self.window.allows(self.active);
-        if !by_window && !forced && !(has_room && self.floor.is_due(now)) {
+        let by_floor = has_room && self.floor.is_due(now);
+        if !by_window && !forced && !by_floor {
             return None;
         }
         for _ in 0..self.ring.len() {
