@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::open_only::may_be_open;
 use super::{Format, escape::terminal, fold, verdict, wording};
 use crate::model::{
-    Ending, Event, Folded, Host, HostState, PacketTotals, Port, Protocol, RunEnd, RunStart, ScriptResult,
-    Totals,
+    Ending, Event, Folded, Host, HostState, PacketTotals, Port, Protocol, RunEnd, RunStart, ScriptResult, Totals,
 };
 
 /// What the text report shows. The default is the plain one.
