@@ -27,6 +27,7 @@ mod privileges;
 
 /// The run itself: progress, keys, journals, shards, accounting.
 mod operation;
+mod options;
 
 /// The connect scan, exact to the port.
 mod scan;

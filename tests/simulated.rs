@@ -81,6 +81,7 @@ fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
         presence: Presence::ByPorts,
         scans: Vec::new(),
         reverse_names: true,
+        reverse_down: false,
         host_timeout: Option::None,
         fold: Box::new(|ports| (ports, Vec::new())),
         scripts: Rc::new(None),

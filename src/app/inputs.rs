@@ -7,8 +7,9 @@ use super::surroundings::Surroundings;
 use crate::cli::{DiscoveryMode, DiscoverySettings, Family, PortSettings, ScanSettings, Source, TargetSettings};
 use crate::error::Error;
 use crate::model::{PingKind, Protocol};
+use crate::net::packets::Packets;
 use crate::net::{self, Names};
-use crate::target::{Exclude, Name, PortChoice, PortSet, Spec, Targets, list, probe_ports};
+use crate::target::{Exclude, Name, PortChoice, PortSet, Spec, Targets, list, probe_ports, without};
 
 /// Longest list file read: about four million addresses.
 const MAX_LIST: u64 = 64 << 20;
@@ -100,15 +101,21 @@ pub fn ports(settings: &PortSettings, scan: &ScanSettings) -> Result<PortSet, Er
     Ok(choice.resolve(&protocols(scan))?)
 }
 
-/// The number of the interface of `-e`.
-pub fn interface(scan: &ScanSettings, around: &Surroundings) -> Result<Option<u32>, Error> {
+/// The number of the interface of `-e`, which must be up.
+pub async fn interface(scan: &ScanSettings, packets: &dyn Packets) -> Result<Option<u32>, Error> {
     let Some(name) = &scan.interface else { return Ok(None) };
-    let unknown = || Error::Usage(format!("-e {name}: there is no such interface; --iflist lists them"));
-    around.interface(name).map(Some).ok_or_else(unknown)
+    let wrong = |why: &str| Error::Usage(format!("-e {name}: {why}"));
+    let interfaces = packets.interfaces().await.map_err(|error| wrong(&error.to_string()))?;
+    match interfaces.iter().find(|one| *one.name == **name) {
+        None => Err(wrong("there is no such interface; --iflist lists them")),
+        Some(found) if !found.up => Err(wrong("this interface is down; `ip link set up` brings it up")),
+        Some(found) => Ok(Some(found.index)),
+    }
 }
 
-/// The pings asked for, each with its ports or protocols; where none were given, the kind's usual ones.
-pub fn pings(settings: &DiscoverySettings) -> Result<Vec<(PingKind, Vec<u16>)>, Error> {
+/// The pings asked for, each with its ports or protocols; where none were given, the kind's usual ones. No port that `ports`
+/// exclude is among them.
+pub fn pings(settings: &DiscoverySettings, ports: &PortSettings) -> Result<Vec<(PingKind, Vec<u16>)>, Error> {
     let mut pings = Vec::new();
     for ping in &settings.pings {
         // The ports a host is asked at unless others are given.
@@ -123,13 +130,23 @@ pub fn pings(settings: &DiscoverySettings) -> Result<Vec<(PingKind, Vec<u16>)>, 
             PingKind::Sctp => ("-PY", Protocol::Sctp, &[80]),
             PingKind::Protocol => ("-PO", Protocol::Ip, &[1, 2, 4]),
         };
-        let ports = match &ping.ports {
+        let asked = match &ping.ports {
             Some(list) => probe_ports(list, flag, protocol)?,
             None => usual.to_vec(),
         };
-        pings.push((ping.kind, ports));
+        let left = if protocol == Protocol::Ip { asked } else { allowed(asked, ports, protocol)? };
+        if left.is_empty() {
+            let why = format!("{flag}: --exclude-ports names all of its ports; leave out the one or the other");
+            return Err(Error::Usage(why));
+        }
+        pings.push((ping.kind, left));
     }
     Ok(pings)
+}
+
+/// `ports` of `protocol` without those `--exclude-ports` names.
+pub fn allowed(ports: Vec<u16>, settings: &PortSettings, protocol: Protocol) -> Result<Vec<u16>, Error> {
+    Ok(without(ports, settings.exclude.as_deref(), protocol)?)
 }
 
 /// The text of a file with script arguments.

@@ -24,15 +24,15 @@ const HIGHEST: u8 = 10;
 const BACKGROUND: Duration = Duration::from_secs(1);
 
 /// What `?` answers.
-const HELP: &str = "keys: v/V more/less detail, d/D more/less debugging, p/P trace of scripts on/off,\n\
+const HELP: &str = "keys: v/V more/less detail, d/D more/less debugging, p/P traces on/off,\n\
                     s slowest scripts and where they stand, ? this help, any other: how far the run is";
 
 /// What keys change and ask.
 pub struct Controls {
     /// `-v` and `-d`.
     pub verbosity: Rc<Cell<(u8, u8)>>,
-    /// What scripts send and receive is shown.
-    pub trace: Rc<Cell<bool>>,
+    /// What scripts send and receive is shown, and every packet.
+    pub traces: [Rc<Cell<bool>>; 2],
     /// The reports.
     pub sink: Sink,
     /// How far the run is.
@@ -90,8 +90,12 @@ impl Controls {
         match key {
             b'v' | b'V' | b'd' | b'D' => self.change_verbosity(key),
             b'p' | b'P' => {
-                self.trace.set(key == b'p');
-                complain(if key == b'p' { "trace of scripts: on" } else { "trace of scripts: off" });
+                self.traces.iter().for_each(|trace| trace.set(key == b'p'));
+                complain(if key == b'p' {
+                    "traces of scripts and packets: on"
+                } else {
+                    "traces of scripts and packets: off"
+                });
             }
             b's' => complain(&slowest(&self.gauge)),
             b'?' => complain(HELP),

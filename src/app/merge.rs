@@ -129,6 +129,7 @@ impl Joined {
         match host.state {
             HostState::Up => self.totals.up += 1,
             HostState::Down => self.totals.down += 1,
+            HostState::Unknown => self.totals.unknown += 1,
         }
         self.totals.degraded += u64::from(host.degraded);
         self.sink.emit(&Event::Host(Box::new(host)));

@@ -10,7 +10,7 @@ use super::{complain, terminal};
 use crate::cli::{Color, Destination, Format, ReportSettings};
 use crate::error::Error;
 use crate::model::Event;
-use crate::report::{self, Grepable, JsonLines, ReportError, Reports, Text, TextOptions, Xml};
+use crate::report::{self, Grepable, JsonLines, OpenOnly, ReportError, Reports, Text, TextOptions, Xml};
 
 /// Opens every report. All are opened before anything is scanned: a path that cannot be written is found out first.
 pub fn open(settings: &ReportSettings) -> Result<Reports, Error> {
@@ -93,12 +93,13 @@ fn formatter(format: Format, settings: &ReportSettings, terminal: bool) -> Box<d
         Color::Never => false,
         Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
-    match format {
-        Format::Normal => Box::new(Text::new(TextOptions { color, ..text_options(settings) })),
+    let whole: Box<dyn report::Format> = match format {
+        Format::Normal => return Box::new(Text::new(TextOptions { color, ..text_options(settings) })),
         Format::Xml => Box::new(Xml::new()),
         Format::Grepable => Box::new(Grepable::new()),
         Format::Json => Box::new(JsonLines::new()),
-    }
+    };
+    if settings.open_only { Box::new(OpenOnly(whole)) } else { whole }
 }
 
 /// Whether the terminal is one that cannot redraw a line.

@@ -39,20 +39,21 @@ impl Probing {
     /// Decides, and opens what packets take.
     pub async fn new(
         settings: &Settings,
-        ports: &PortSet,
+        (ports, interface): (&PortSet, Option<u32>),
         network: &Network,
         spawner: &Spawner,
         governor: &Governor,
     ) -> Result<Probing, Error> {
         let scan = &settings.scan;
-        let pings = inputs::pings(&scan.discovery)?;
-        let kinds = kinds(scan, network);
+        let pings = inputs::pings(&scan.discovery, &settings.ports)?;
+        let may_send = !settings.privileges.forbidden;
+        let kinds = kinds(scan, || may_send && network.packets.permitted().is_ok());
         let has_ports = !ports.is_empty();
         let by_packets = has_ports && kinds.iter().any(|kind| *kind != ScanKind::Connect);
-        let may_ping = !matches!(scan.discovery.mode, DiscoveryMode::Skip | DiscoveryMode::Neither);
+        let may_ping = matches!(scan.discovery.mode, DiscoveryMode::Normal | DiscoveryMode::Only);
         let raw_pings = pings.iter().any(|(kind, _)| !matches!(kind, PingKind::Syn | PingKind::Ack));
         let needs = by_packets || scan.traceroute || may_ping && raw_pings;
-        let wants = may_ping && !kinds.contains(&ScanKind::Connect);
+        let wants = may_ping && may_send && !kinds.contains(&ScanKind::Connect);
         let prober = if needs || wants {
             let spoken = |protocol, ping| {
                 kinds.iter().any(|kind| [protocol, Protocol::Ip].contains(&kind.protocol()))
@@ -62,6 +63,7 @@ impl Probing {
             let manner = Manner {
                 look,
                 source_port: scan.source_port,
+                interface,
                 udp: spoken(Protocol::Udp, PingKind::Udp),
                 sctp: spoken(Protocol::Sctp, PingKind::Sctp),
                 protocols: kinds.contains(&ScanKind::IpProtocol),
@@ -72,9 +74,10 @@ impl Probing {
         };
         let of = |kind: &ScanKind| ports.of(kind.protocol()).to_vec();
         let presence = match &prober {
+            _ if scan.discovery.mode == DiscoveryMode::List => Presence::Listed,
             _ if !may_ping => Presence::Assumed,
-            Some(_) => Presence::Packets(Rc::new(questions(scan, &pings))),
-            None => presence_by_connections(scan, &pings, ports),
+            Some(_) => Presence::Packets(Rc::new(questions(settings, &pings)?)),
+            None => presence_by_connections(settings, &pings, ports)?,
         };
         let connect: Vec<u16> = kinds.iter().filter(|kind| **kind == ScanKind::Connect).flat_map(of).collect();
         let plan = |kind: &ScanKind| {
@@ -89,11 +92,11 @@ impl Probing {
 }
 
 /// The kinds asked for; where none was, what this machine can do best.
-fn kinds(scan: &ScanSettings, network: &Network) -> Vec<ScanKind> {
-    if !scan.kinds.is_empty() {
+fn kinds(scan: &ScanSettings, can_send: impl FnOnce() -> bool) -> Vec<ScanKind> {
+    if !scan.kinds.is_empty() || scan.discovery.mode == DiscoveryMode::List {
         return scan.kinds.clone();
     }
-    let usual = if network.packets.permitted().is_ok() { ScanKind::Syn } else { ScanKind::Connect };
+    let usual = if can_send() { ScanKind::Syn } else { ScanKind::Connect };
     vec![usual]
 }
 
@@ -135,7 +138,9 @@ fn pace(scan: &ScanSettings) -> Pace {
 }
 
 /// What hosts are asked with: the pings given, or those most hosts answer one of.
-fn questions(scan: &ScanSettings, pings: &[(PingKind, Vec<u16>)]) -> Questions {
+fn questions(settings: &Settings, pings: &[(PingKind, Vec<u16>)]) -> Result<Questions, Error> {
+    let scan = &settings.scan;
+    let allowed = inputs::allowed(vec![443, 80], &settings.ports, Protocol::Tcp)?;
     let question = |kind: PingKind, number| Question { form: Form::of_ping(kind), number };
     let given = |is_v6: bool| -> Vec<Question> {
         let fits = |kind: PingKind| !(is_v6 && matches!(kind, PingKind::Timestamp | PingKind::Mask));
@@ -147,26 +152,36 @@ fn questions(scan: &ScanSettings, pings: &[(PingKind, Vec<u16>)]) -> Questions {
             let usual = [(PingKind::Echo, 0), (PingKind::Syn, 443), (PingKind::Ack, 80), (PingKind::Timestamp, 0)];
             return usual
                 .into_iter()
-                .filter(|(kind, _)| fits(*kind))
+                .filter(|(kind, port)| fits(*kind) && (*port == 0 || allowed.contains(port)))
                 .map(|(kind, port)| question(kind, port))
                 .collect();
         }
         pings.iter().filter(|(kind, _)| fits(*kind)).flat_map(of).collect()
     };
     let plan = |is_v6| Rc::new(Discovery { questions: given(is_v6), ignore_reset: scan.discovery.ignore_rst });
-    Questions { v4: plan(false), v6: plan(true), arp: scan.discovery.arp }
+    Ok(Questions { v4: plan(false), v6: plan(true), arp: scan.discovery.arp })
 }
 
 /// Without packets. Where no more ports are scanned than would be pinged, the scan of the ports is the ping.
-fn presence_by_connections(scan: &ScanSettings, pings: &[(PingKind, Vec<u16>)], ports: &PortSet) -> Presence {
+fn presence_by_connections(
+    settings: &Settings,
+    pings: &[(PingKind, Vec<u16>)],
+    ports: &PortSet,
+) -> Result<Presence, Error> {
     let few = pings.is_empty() && (1..=CONNECT_PINGS.len()).contains(&ports.tcp.len());
-    if few && scan.discovery.mode == DiscoveryMode::Normal {
-        return Presence::ByPorts;
+    if few && settings.scan.discovery.mode == DiscoveryMode::Normal {
+        return Ok(Presence::ByPorts);
+    }
+    if pings.is_empty() {
+        let usual = inputs::allowed(CONNECT_PINGS.into(), &settings.ports, Protocol::Tcp)?;
+        let none =
+            "--exclude-ports leaves no port to look for hosts with; name others (-PS22), or scan without looking (-Pn)";
+        return if usual.is_empty() { Err(Error::Usage(none.to_owned())) } else { Ok(Presence::Connect(usual.into())) };
     }
     let mut asked: Vec<u16> = pings.iter().flat_map(|(_, ports)| ports.iter().copied()).collect();
     asked.sort_unstable();
     asked.dedup();
-    Presence::Connect(if asked.is_empty() { CONNECT_PINGS.into() } else { asked.into() })
+    Ok(Presence::Connect(asked.into()))
 }
 
 /// Ports in the order they are asked, and how many at the beginning are the same for every host.

@@ -103,7 +103,11 @@ impl Gauge {
 
     fn read(&self) -> Reading {
         let summary = self.summary.borrow();
-        let now = Sample { at: self.clock.now(), hosts: summary.up + summary.down, probes: self.probed.get() };
+        let now = Sample {
+            at: self.clock.now(),
+            hosts: summary.up + summary.down + summary.unknown,
+            probes: self.probed.get(),
+        };
         let is_known = summary.names_left == 0;
         Reading { now, hosts: is_known.then_some(summary.planned), known: summary.planned }
     }

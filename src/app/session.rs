@@ -32,6 +32,7 @@ use crate::net::record::Recorder;
 use crate::net::replay::{Mode, Recording, Replay, ReplayPackets};
 use crate::net::resolver::Resolver;
 use crate::net::slots::{SlotLimits, Slots};
+use crate::net::traced::{PacketTrace, traced};
 use crate::net::{Network, Transport};
 use crate::report::{self, Reports};
 use crate::runtime::{Random, Runtime};
@@ -157,8 +158,7 @@ impl Prepared {
         let specs = inputs::specs(&settings.targets, around)?;
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
         let ports = inputs::ports(&settings.ports, &settings.scan)?;
-        inputs::pings(&settings.scan.discovery)?;
-        inputs::interface(&settings.scan, around)?;
+        inputs::pings(&settings.scan.discovery, &settings.ports)?;
         let mut engine = Engine::new(&settings.scripts.dirs)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
         let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
@@ -188,6 +188,19 @@ struct Switches {
     verbosity: Rc<Cell<(u8, u8)>>,
     /// What scripts send and receive is shown.
     trace: Rc<Cell<bool>>,
+    /// Every packet is.
+    packets: Rc<Cell<bool>>,
+}
+
+impl Switches {
+    /// The network with its packets shown, unless they cannot be asked for any more.
+    fn traced(&self, settings: &Settings, network: Network) -> Network {
+        if !self.packets.get() && !settings.run.keys {
+            return network;
+        }
+        let show = super::trace::packets(&network.clock);
+        traced(&network, &PacketTrace { on: Rc::clone(&self.packets), show })
+    }
 }
 
 impl Session {
@@ -198,19 +211,23 @@ impl Session {
         prepared: Prepared,
     ) -> Result<(Session, Targets), Error> {
         let Prepared { engine, chosen, specs, exclude, ports, identity, reports, .. } = prepared;
+        let interface = inputs::interface(&settings.scan, &*network.packets).await?;
         let course = Course::begin(&settings, identity, &network, reports)?;
-        let targets = inputs::targets(specs, exclude).unique(true).in_order(course.order(&settings));
+        let targets = inputs::targets(specs, exclude).unique(true).link_scope(interface.unwrap_or(0));
+        let targets = targets.in_order(course.order(&settings));
         let switches = Switches {
             verbosity: Rc::new(Cell::new((settings.report.verbose, settings.report.debug))),
             trace: Rc::new(Cell::new(settings.scripts.trace)),
+            packets: Rc::new(Cell::new(settings.scan.packet_trace)),
         };
+        let network = switches.traced(&settings, network);
         let why = Why::new(&settings.scripts.why, &chosen)?;
         let has_scripts = !chosen.selected.is_empty();
         let governor = Governor::new(network.clock.clone(), settings.scan.timing.max_rate);
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
         let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches, why.as_ref());
         let launcher = Rc::new(Launcher { without_packets, ..launcher });
-        let probing = Probing::new(&settings, &ports, &network, &runtime.spawner(), &governor).await?;
+        let probing = Probing::new(&settings, (&ports, interface), &network, &runtime.spawner(), &governor).await?;
         let scans = probing.infos.clone();
         let plan = plan(&settings, &network, runtime, governor, &launcher, probing, &switches);
         let ports = plan.port_count() as u64;
@@ -310,7 +327,7 @@ impl Session {
         if let Some(keys) = run.keys.then(Keys::open).flatten() {
             let controls = Controls {
                 verbosity: Rc::clone(&self.switches.verbosity),
-                trace: Rc::clone(&self.switches.trace),
+                traces: [Rc::clone(&self.switches.trace), Rc::clone(&self.switches.packets)],
                 sink: self.course.sink.clone(),
                 gauge: Rc::clone(&self.gauge),
             };
@@ -420,6 +437,7 @@ impl Session {
         totals.up = summary.up;
         totals.down = summary.down;
         totals.degraded = summary.degraded;
+        totals.unknown = summary.unknown;
         totals.unresolved = summary.unresolved;
         // Hosts that nobody ended, because the run stands still.
         let under_way = self.pipeline.under_way().len() as u64;
@@ -560,6 +578,7 @@ fn plan(
         ports: probing.connect,
         scans: probing.scans,
         reverse_names: settings.names.reverse,
+        reverse_down: settings.names.reverse_down,
         host_timeout: settings.scan.host_timeout,
         fold: Box::new(move |ports| report::fold(ports, verbosity.get().0, verbosity.get().1)),
         scripts: Rc::new(HostScripts(Rc::clone(launcher))),

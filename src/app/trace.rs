@@ -1,4 +1,4 @@
-//! `--script-trace`: what scripts send and receive, on stderr.
+//! `--script-trace` and `--packet-trace`: what scripts send and receive, and every packet, on stderr.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::complain;
 use crate::net::broker::{TraceLine, TraceSink};
+use crate::net::traced::PacketLine;
 use crate::runtime::Clock;
 
 /// Bytes of each operation shown.
@@ -17,6 +18,15 @@ pub fn sink(clock: Clock) -> TraceSink {
     Rc::new(move |line| {
         let time = clock.is_virtual().then(|| clock.now().since(started));
         print(time, line);
+    })
+}
+
+/// Prints each packet, with the time since `clock` stood where it stands now.
+pub fn packets(clock: &Clock) -> Rc<dyn Fn(&PacketLine)> {
+    let started = clock.now();
+    Rc::new(move |line| {
+        let time = line.at.since(started).as_secs_f64();
+        complain(&format!("{} ({time:.6}s) {}", line.passed.word(), line.text));
     })
 }
 

@@ -35,7 +35,7 @@ pub type Observer = Rc<dyn Fn(&Frame<'_>, u64)>;
 pub struct Dispatcher {
     table: Rc<RefCell<Table>>,
     source: Rc<RefCell<Option<Rc<dyn Source>>>>,
-    observer: Rc<RefCell<Option<Observer>>>,
+    observers: Rc<RefCell<Vec<Observer>>>,
 }
 
 #[derive(Default)]
@@ -64,9 +64,9 @@ impl Dispatcher {
         *self.source.borrow_mut() = Some(source);
     }
 
-    /// From now on `observer` is shown each packet before anybody is woken for it.
+    /// From now on `observer`, too, is shown each packet before anybody is woken for it.
     pub fn observe(&self, observer: Observer) {
-        *self.observer.borrow_mut() = Some(observer);
+        self.observers.borrow_mut().push(observer);
     }
 
     /// Whether a filter makes sense on links of a kind. What is found out is kept for whoever subscribes with it.
@@ -101,10 +101,12 @@ impl Dispatcher {
     pub fn dispatch(&self, frame: &Frame<'_>) {
         let mut woken = Vec::new();
         let is_wanted = self.table.borrow_mut().deliver(frame, &mut woken);
-        if is_wanted && let Some(observer) = self.observer.borrow().as_ref() {
+        let observers = self.observers.borrow();
+        if is_wanted && !observers.is_empty() {
             let lost = self.table.borrow().lost.get(&frame.interface.index).copied();
-            observer(frame, lost.unwrap_or(0));
+            observers.iter().for_each(|observer| observer(frame, lost.unwrap_or(0)));
         }
+        drop(observers);
         woken.into_iter().for_each(Waker::wake);
     }
 

@@ -24,6 +24,8 @@ pub enum HostState {
     Up,
     /// It does not.
     Down,
+    /// Nobody asked (`-sL`).
+    Unknown,
 }
 
 /// Everything a run learned about one host. It is complete when reported.
@@ -33,7 +35,7 @@ pub struct Host {
     pub target: Target,
     /// Names found by reverse lookup.
     pub names: Vec<String>,
-    /// Up or down.
+    /// Up or down, if anybody asked.
     pub state: HostState,
     /// Why.
     pub reason: Reason,

@@ -161,6 +161,8 @@ pub struct Totals {
     pub down: u64,
     /// Hosts that stopped answering while they were scanned.
     pub degraded: u64,
+    /// Hosts nobody asked.
+    pub unknown: u64,
     /// Targets whose name did not resolve or that could not be scanned.
     pub unresolved: u64,
     /// Hosts planned but not finished when the run was interrupted or timed out.

@@ -142,11 +142,13 @@ pub enum Reason {
     ScriptSet,
     /// The target is this machine.
     LocalhostResponse,
+    /// Nobody asked.
+    Unasked,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 29] = [
+    pub const ALL: [Reason; 30] = [
         Reason::SynAck,
         Reason::ConnRefused,
         Reason::Reset,
@@ -176,6 +178,7 @@ impl Reason {
         Reason::UserSet,
         Reason::ScriptSet,
         Reason::LocalhostResponse,
+        Reason::Unasked,
     ];
 
     /// The reason of that name.
@@ -215,6 +218,7 @@ impl Reason {
             Reason::UserSet => "user-set",
             Reason::ScriptSet => "script-set",
             Reason::LocalhostResponse => "localhost-response",
+            Reason::Unasked => "none",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod sim;
 pub mod slots;
 pub mod ssh;
 pub mod tls;
+pub mod traced;
 pub mod warm;
 
 use std::fmt;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::{NetFuture, Origin};
-use crate::capture::{Interest, Subscription};
+use crate::capture::{Interest, Observer, Subscription};
 use crate::model::{Interface, NetError, PacketTotals, Protocol, Route, Timestamp};
 use crate::packet::chain::headers;
 use crate::packet::number::{FRAGMENT, ROUTING};
@@ -87,6 +87,9 @@ pub trait Packets {
     /// Subscribes to the packets `interest` describes: what goes by once this returns is seen. What went by just before may
     /// be seen too.
     fn capture(&self, interest: Interest, origin: &Origin) -> NetFuture<Subscription>;
+
+    /// From now on `observer`, too, is shown every captured packet that somebody wants.
+    fn observe(&self, observer: Observer);
 
     /// What became of all packets captured so far.
     fn captured(&self) -> PacketTotals;

@@ -74,6 +74,7 @@ impl Grepable {
         let status = match (host.timed_out, host.state) {
             (true, _) => "Timeout",
             (false, HostState::Up) => "Up",
+            (false, HostState::Unknown) => "Unknown",
             (false, HostState::Down) if self.is_verbose => "Down",
             (false, HostState::Down) => return Ok(()),
         };

@@ -238,6 +238,7 @@ fn run_end(end: &RunEnd) -> Json {
             "up": totals.up,
             "down": totals.down,
             "degraded": totals.degraded,
+            "unknown": totals.unknown,
             "unresolved": totals.unresolved,
             "unfinished": totals.unfinished,
             "ports": totals.ports,

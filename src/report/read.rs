@@ -70,6 +70,7 @@ pub fn read_host(line: &Json) -> Read<Host> {
         state: named(line, "state", |name| match name {
             "up" => Some(HostState::Up),
             "down" => Some(HostState::Down),
+            "unknown" => Some(HostState::Unknown),
             _ => None,
         })?,
         reason: named(line, "reason", Reason::parse)?,
@@ -244,6 +245,7 @@ fn run_end(line: &Json) -> Read<RunEnd> {
             up: count(totals, "up")?,
             down: count(totals, "down")?,
             degraded: later(totals, "degraded", count)?.unwrap_or(0),
+            unknown: later(totals, "unknown", count)?.unwrap_or(0),
             unresolved: count(totals, "unresolved")?,
             unfinished: count(totals, "unfinished")?,
             ports: count(totals, "ports")?,

@@ -74,6 +74,34 @@ fn grepable_lines_are_as_recorded() {
 }
 
 #[test]
+fn only_what_may_be_open_is_left_in_any_format() {
+    let cases = cases();
+    let plain = cases.iter().find(|case| case.name == "plain").unwrap();
+    let narrow = |format: Box<dyn Format>| render(OpenOnly(format), &plain.events);
+    let lines = narrow(Box::new(JsonLines::new()));
+    let hosts: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let hosts: Vec<_> = hosts.iter().filter(|line| line["type"] == "host").collect();
+    assert_eq!(hosts.len(), 1, "{lines}");
+    let states: Vec<_> = hosts[0]["ports"].as_array().unwrap().iter().map(|port| &port["state"]).collect();
+    assert!(states.iter().all(|state| **state == "open"), "{states:?}");
+    let count = |host: &serde_json::Value| -> u64 {
+        let folded: u64 = host["folded"].as_array().unwrap().iter().map(|fold| fold["count"].as_u64().unwrap()).sum();
+        folded + host["ports"].as_array().unwrap().len() as u64
+    };
+    let whole = render(JsonLines::new(), &plain.events);
+    let whole = whole.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let whole = whole.into_iter().find(|line| line["address"] == hosts[0]["address"]).unwrap();
+    assert_eq!(count(hosts[0]), count(&whole), "what is not listed stays counted");
+    let of = |host: &serde_json::Value, number| {
+        let ports = host["ports"].as_array().unwrap();
+        ports.iter().find(|port| port["port"] == number).unwrap()["scripts"].clone()
+    };
+    assert_eq!(of(hosts[0], 443), of(&whole, 443), "results stay with their ports");
+    assert_eq!(narrow(Box::new(Xml::new())).matches("<host ").count(), 1);
+    assert_eq!(narrow(Box::new(Grepable::new())).matches("Status: ").count(), 1);
+}
+
+#[test]
 fn no_document_holds_what_a_terminal_acts_on() {
     let is_hazard =
         |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{2066}';

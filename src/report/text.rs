@@ -7,10 +7,10 @@ mod table;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::open_only::may_be_open;
 use super::{Format, escape::terminal, fold, verdict, wording};
 use crate::model::{
-    Ending, Event, Folded, Host, HostState, PacketTotals, Port, PortState, Protocol, RunEnd, RunStart, ScriptResult,
-    Totals,
+    Ending, Event, Folded, Host, HostState, PacketTotals, Port, Protocol, RunEnd, RunStart, ScriptResult, Totals,
 };
 
 /// What the text report shows. The default is the plain one.
@@ -104,6 +104,9 @@ impl Text {
         if host.state == HostState::Down && !host.timed_out {
             return self.down(host, out);
         }
+        if host.state == HostState::Unknown {
+            return listed(host, out);
+        }
         let results = verdict::by_port(host);
         let of_ports = host.ports.iter().zip(&results).enumerate();
         let listed: Vec<usize> =
@@ -151,7 +154,7 @@ impl Text {
     /// Whether the table has a line for this port. One whose scripts have something to say has it in any state.
     fn is_listed(&self, port: &Port, results: &[&ScriptResult]) -> bool {
         !self.options.open_only
-            || matches!(port.state, PortState::Open | PortState::OpenFiltered | PortState::Unfiltered)
+            || may_be_open(port.state)
             || results.iter().any(|result| scripts::is_shown(result, self.options))
     }
 
@@ -211,6 +214,12 @@ fn address(host: &Host) -> String {
         0 => host.target.addr.to_string(),
         scope => format!("{}%{scope}", host.target.addr),
     }
+}
+
+/// A host nobody asked: there is nothing to say but who it is.
+fn listed(host: &Host, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "sonde scan report for {}", name_and_address(host))?;
+    names(host, out)
 }
 
 /// The names found by reverse lookup that the title does not say.

@@ -57,7 +57,7 @@ pub(super) fn scanned(end: &RunEnd) -> String {
     let totals = &end.totals;
     format!(
         "{} ({} up) scanned in {:.2} seconds",
-        count(totals.up.saturating_add(totals.down), "IP address"),
+        count(totals.up.saturating_add(totals.down).saturating_add(totals.unknown), "IP address"),
         count(totals.up, "host"),
         end.elapsed.as_secs_f64()
     )
@@ -72,11 +72,12 @@ pub(super) fn ending(ending: Ending) -> &'static str {
     }
 }
 
-/// `up` or `down`.
+/// `up`, `down` or `unknown`.
 pub(super) fn host_state(state: HostState) -> &'static str {
     match state {
         HostState::Up => "up",
         HostState::Down => "down",
+        HostState::Unknown => "unknown",
     }
 }
 

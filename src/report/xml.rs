@@ -29,6 +29,7 @@ pub struct Xml {
     latest: Timestamp,
     up: u64,
     down: u64,
+    unknown: u64,
 }
 
 impl Format for Xml {
@@ -45,6 +46,7 @@ impl Format for Xml {
                 match host.state {
                     HostState::Up => self.up += 1,
                     HostState::Down => self.down += 1,
+                    HostState::Unknown => self.unknown += 1,
                 }
                 host::write(host, &mut page)
             }
@@ -56,7 +58,7 @@ impl Format for Xml {
     fn abort(&mut self, out: &mut dyn Write) -> io::Result<()> {
         let elapsed = self.latest.since(self.began);
         let finish = Finish { at: self.latest, elapsed, summary: "stopped before the end", error: Some("aborted") };
-        self.close(&finish, self.up, self.down, &mut Page::new(out))
+        self.close(&finish, [self.up, self.down, self.unknown], &mut Page::new(out))
     }
 }
 
@@ -104,11 +106,11 @@ impl Xml {
         let summary = format!("sonde {verb} at {}; {}", wording::ctime(end.at), wording::scanned(end));
         let error = (end.ending == Ending::Interrupted).then_some("interrupted");
         let finish = Finish { at: end.at, elapsed: end.elapsed, summary: &summary, error };
-        self.close(&finish, end.totals.up, end.totals.down, page)
+        self.close(&finish, [end.totals.up, end.totals.down, end.totals.unknown], page)
     }
 
-    /// Closes the root; nothing where it is not open.
-    fn close(&mut self, finish: &Finish, up: u64, down: u64, page: &mut Page) -> io::Result<()> {
+    /// Closes the root; nothing where it is not open. Hosts nobody asked are in the total alone.
+    fn close(&mut self, finish: &Finish, [up, down, unknown]: [u64; 3], page: &mut Page) -> io::Result<()> {
         if !std::mem::take(&mut self.is_open) {
             return Ok(());
         }
@@ -125,7 +127,7 @@ impl Xml {
         ];
         attributes.extend(finish.error.map(|error| ("errormsg", error)));
         page.empty("finished", &attributes)?;
-        let total = up.saturating_add(down).to_string();
+        let total = up.saturating_add(down).saturating_add(unknown).to_string();
         page.empty("hosts", &[("up", &up.to_string()), ("down", &down.to_string()), ("total", &total)])?;
         page.close("runstats")?;
         page.close("nmaprun")

@@ -43,8 +43,10 @@ pub struct HostPlan {
     pub ports: Rc<[u16]>,
     /// Ports to scan with packets.
     pub scans: Vec<Rc<PortPlan>>,
-    /// Look up names of hosts that are up.
+    /// Look up names of hosts that are up, or that nobody asked.
     pub reverse_names: bool,
+    /// Also of those that are down.
+    pub reverse_down: bool,
     /// `--host-timeout`.
     pub host_timeout: Option<Duration>,
     /// Which ports are counted instead of listed.
@@ -100,17 +102,18 @@ impl HostPlan {
         let mut stages = Stages::default();
         let found = find(&self.presence, &host.target, &self.network, self.prober.as_ref(), self.pace.timeout).await;
         let mut trouble = found.failed.as_ref().map(ToString::to_string);
-        if !matches!(self.presence, Presence::Assumed | Presence::ByPorts) {
+        if !matches!(self.presence, Presence::Assumed | Presence::ByPorts | Presence::Listed) {
             let tally = stages.of(Stage::Discovery);
             *(if trouble.is_some() { &mut tally.failed } else { &mut tally.done }) += 1;
         }
         found.describe(&mut host);
-        if found.state == Some(HostState::Down) {
+        // Looking for hosts is not charged to the time a host is given.
+        let deadline = self.host_timeout.map(|timeout| clock.now().plus(timeout));
+        if matches!(found.state, Some(HostState::Down | HostState::Unknown)) {
+            self.name(&mut host, &mut stages, deadline).await;
             host.ended = clock.now();
             return HostDone { host, stages, trouble };
         }
-        // Looking for hosts is not charged to the time a host is given.
-        let deadline = self.host_timeout.map(|timeout| clock.now().plus(timeout));
         let target = host.target.clone();
         // Its names are looked up beside its ports.
         let names = (found.state == Some(HostState::Up)).then(|| self.begin_names(&target, deadline)).flatten();
@@ -123,10 +126,12 @@ impl HostPlan {
         let warm = ports.warm.clone();
         self.take_in(&mut host, ports, &found);
         host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
+        if self.wants_name(&host)
+            && let Some(names) = names.or_else(|| self.begin_names(&target, deadline))
+        {
+            (host.names, *stages.of(Stage::Names)) = names.await;
+        }
         if host.state == HostState::Up && !host.timed_out {
-            if let Some(names) = names.or_else(|| self.begin_names(&target, deadline)) {
-                (host.names, *stages.of(Stage::Names)) = names.await;
-            }
             host = self.scripts.run(host, warm, deadline).await;
             host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
         }
@@ -217,6 +222,20 @@ impl HostPlan {
     fn begin_names(&self, target: &Target, deadline: Option<Timestamp>) -> Option<Task<(Vec<String>, Tally)>> {
         let (network, addr) = (self.network.clone(), target.addr);
         self.reverse_names.then(|| self.spawner.spawn(async move { names_of(&network, addr, deadline).await }))
+    }
+
+    /// Whether its reverse name is asked for.
+    fn wants_name(&self, host: &Host) -> bool {
+        self.reverse_names && !host.timed_out && (host.state != HostState::Down || self.reverse_down)
+    }
+
+    /// Looks up the name of a host there is nothing else to do for.
+    async fn name(&self, host: &mut Host, stages: &mut Stages, deadline: Option<Timestamp>) {
+        if self.wants_name(host) {
+            let (found, tally) = names_of(&self.network, host.target.addr, deadline).await;
+            host.names = found;
+            *stages.of(Stage::Names) = tally;
+        }
     }
 }
 

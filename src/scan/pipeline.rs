@@ -25,6 +25,8 @@ pub struct Summary {
     pub down: u64,
     /// Hosts that stopped answering while they were scanned.
     pub degraded: u64,
+    /// Hosts nobody asked.
+    pub unknown: u64,
     /// Target expressions that came to nothing.
     pub unresolved: u64,
     /// Hosts started and not reported, and hosts whose time was up.
@@ -219,6 +221,7 @@ impl Summary {
         match done.host.state {
             HostState::Up => self.up += 1,
             HostState::Down => self.down += 1,
+            HostState::Unknown => self.unknown += 1,
         }
         self.degraded += u64::from(done.host.degraded);
         self.unfinished += u64::from(done.host.timed_out);

@@ -16,6 +16,8 @@ use crate::scan::timing::Rtt;
 pub enum Presence {
     /// Not at all: each counts as up.
     Assumed,
+    /// Not at all, and nothing is claimed: targets are listed.
+    Listed,
     /// The scan of the ports shows it: what answers at any of them is up. For few ports nothing is cheaper.
     ByPorts,
     /// By connections to these ports, in the order given.
@@ -81,6 +83,7 @@ pub async fn find(
     let is_us = target.addr.is_loopback() || way.as_ref().is_some_and(|way| way.source == target.addr);
     let found = match presence {
         Presence::Assumed => Found::new(Some(HostState::Up), Reason::UserSet),
+        Presence::Listed => Found::new(Some(HostState::Unknown), Reason::Unasked),
         Presence::ByPorts => Found::new(None, Reason::NoResponse),
         _ if is_us => Found::new(Some(HostState::Up), Reason::LocalhostResponse),
         Presence::Connect(ports) => connect(target, ports, network, timeout).await,

@@ -28,7 +28,7 @@ pub use expand::{Item, Targets};
 pub use list::ListError;
 pub use octets::Octets;
 pub use pattern::Pattern;
-pub use ports::{PortChoice, PortError, PortSet, probe_ports};
+pub use ports::{PortChoice, PortError, PortSet, probe_ports, without};
 pub use spec::{Name, Spec, SpecError};
 pub use spread::Order;
 

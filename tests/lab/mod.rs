@@ -7,9 +7,10 @@
 //! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
 //! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one,
 //! [`payloads`] of what the UDP scan says to servers.
-//! [`ways`] of hosts that cannot be reached; [`cases`] makes the recorded cases of scripts that need a network.
+//! [`ways`] of hosts that cannot be reached, [`interface`] of `-e`; [`cases`] makes the recorded cases of scripts that need a network.
 
 mod cases;
+mod interface;
 mod itself;
 mod packet_socket;
 mod payloads;

@@ -116,6 +116,11 @@ impl Lab {
         self.hosts.get(role).unwrap_or_else(|| panic!("the lab has no {role}"))
     }
 
+    /// Waits until every interface is up, also those a test has added.
+    pub fn wait_until_up(&self) {
+        self.hosts.values().for_each(wait_until_up);
+    }
+
     /// The wire of [`Lab::wire`].
     #[track_caller]
     pub fn relay(&self) -> &Relay {
@@ -143,7 +148,7 @@ impl Lab {
 fn built(lab: Result<Lab, Unable>) -> Option<Lab> {
     match lab {
         Ok(lab) => {
-            lab.hosts.values().for_each(wait_until_up);
+            lab.wait_until_up();
             Some(lab)
         }
         Err(Unable(why)) => {

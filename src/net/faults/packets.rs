@@ -13,7 +13,7 @@ use async_executor::Task;
 
 use super::dice::{Dice, Fault, Tally};
 use super::next_dice;
-use crate::capture::{Captured, Dispatcher, Frame, Interest, Subscription};
+use crate::capture::{Captured, Dispatcher, Frame, Interest, Observer, Subscription};
 use crate::model::{Interface, NetError, PacketTotals, Route, Timestamp};
 use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
@@ -172,6 +172,11 @@ impl Packets for FaultyPackets {
             live.push((dispatcher, task));
             Ok(given)
         })
+    }
+
+    /// It is shown what came, before any capture spoils its share.
+    fn observe(&self, observer: Observer) {
+        self.inner.observe(observer);
     }
 
     fn captured(&self) -> PacketTotals {

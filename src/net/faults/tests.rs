@@ -166,6 +166,10 @@ impl Packets for Wire {
         Box::pin(std::future::ready(Ok(self.0.subscribe(interest))))
     }
 
+    fn observe(&self, observer: crate::capture::Observer) {
+        self.0.observe(observer);
+    }
+
     fn captured(&self) -> PacketTotals {
         self.0.totals()
     }

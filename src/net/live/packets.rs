@@ -74,11 +74,6 @@ impl LivePackets {
     pub fn routes(&self) -> Result<Vec<NetworkRoute>, NetError> {
         self.0.ways()?.routes()
     }
-
-    /// Shows `observer` every captured packet that somebody wants.
-    pub fn observe(&self, observer: Observer) {
-        self.0.capture.observe(observer);
-    }
 }
 
 impl Packets for LivePackets {
@@ -112,6 +107,10 @@ impl Packets for LivePackets {
             let interfaces = shared.ways()?.interfaces()?.to_vec();
             shared.capture.subscribe(interest, &interfaces).await
         })
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.0.capture.observe(observer);
     }
 
     fn captured(&self) -> PacketTotals {

@@ -191,6 +191,10 @@ impl Packets for RecordedPackets {
         })
     }
 
+    fn observe(&self, observer: Observer) {
+        self.inner.observe(observer);
+    }
+
     fn captured(&self) -> PacketTotals {
         self.inner.captured()
     }

@@ -13,7 +13,7 @@ use async_executor::Task;
 use super::difference::{Differences, both};
 use super::shelf::Mode;
 use super::tape::{SentPacket, Step, Tape};
-use crate::capture::{Dispatcher, Frame, Interest, Subscription};
+use crate::capture::{Dispatcher, Frame, Interest, Observer, Subscription};
 use crate::model::{Interface, LinkType, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp, Unreached};
 use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent};
 use crate::net::{NetFuture, Origin};
@@ -304,6 +304,10 @@ impl Packets for ReplayPackets {
     fn capture(&self, interest: Interest, origin: &Origin) -> NetFuture<Subscription> {
         let (player, origin) = (Rc::clone(&self.0), origin.clone());
         Box::pin(async move { player.open(interest, &origin).await })
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.0.dispatcher.observe(observer);
     }
 
     fn captured(&self) -> PacketTotals {

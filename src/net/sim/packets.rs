@@ -17,7 +17,7 @@ use super::scenario::HostsSpec;
 use super::world::World;
 use super::wrap::OURS;
 use super::{icmp, neighbours};
-use crate::capture::{Interest, Subscription};
+use crate::capture::{Interest, Observer, Subscription};
 use crate::model::{
     Interface, InterfaceAddr, LinkKind, LinkType, NetError, NetErrorKind, PacketTotals, Protocol, Route, Timestamp,
     Unreached,
@@ -333,6 +333,10 @@ impl Packets for SimPackets {
             None => Ok(self.shared.air.dispatcher.subscribe(interest)),
         };
         Box::pin(std::future::ready(result))
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.shared.air.dispatcher.observe(observer);
     }
 
     fn captured(&self) -> PacketTotals {

@@ -37,6 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
         all("packets", TextOptions { reason: true, ..HEADED }, packets()),
         all("protocols", HEADED, protocols()),
         all("ping", TextOptions { reason: true, ..HEADED }, ping()),
+        all("listed", HEADED, listed()),
         all("no-hosts", HEADED, vec![start(0), end(Ending::Complete, Totals::default())]),
         text_only("debug", TextOptions { debug: 1, ..HEADED }, failures()),
         text_only("packets-open-only", TextOptions { open_only: true, ..HEADED }, packets()),
@@ -335,6 +336,28 @@ fn interrupted() -> Vec<Event> {
 }
 
 /// Two hosts that ran out of time: one with something learned, one without.
+/// `-sL`: nobody was asked anything.
+fn listed() -> Vec<Event> {
+    let unasked = |addr, name: Option<&str>, found: &[&str]| {
+        let mut host = host(addr);
+        (host.state, host.reason, host.srtt) = (HostState::Unknown, Reason::Unasked, None);
+        host.target.name = name.map(str::to_owned);
+        host.names = found.iter().map(|name| (*name).to_owned()).collect();
+        Event::Host(Box::new(host))
+    };
+    let mut totals = Totals { unknown: 3, ..Totals::default() };
+    totals.stages.of(Stage::Hosts).done = 3;
+    let Event::Start(mut start) = start(0) else { return Vec::new() };
+    start.scans.clear();
+    vec![
+        Event::Start(start),
+        unasked("10.0.0.1", None, &[]),
+        unasked("10.0.0.2", Some("asked.example"), &["found.example"]),
+        unasked("2001:db8::7", None, &["only.example"]),
+        end(Ending::Complete, totals),
+    ]
+}
+
 fn timeout() -> Vec<Event> {
     let mut partial = host("10.0.0.8");
     partial.timed_out = true;

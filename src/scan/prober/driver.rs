@@ -76,7 +76,8 @@ impl Shared {
         }
         let most = BATCH.min(self.governor.burst());
         let mut state = self.state.borrow_mut();
-        while batch.packets.len() < most {
+        let mut introducing = 0;
+        while batch.packets.len() + introducing < most {
             let Some(ask) = state.next_ask(now) else { break };
             let Some(job) = state.job(ask.id) else { continue };
             let (way, question, purpose) = (job.host.clone(), job.plan.question(ask.place), job.plan.purpose());
@@ -103,6 +104,8 @@ impl Shared {
             state.counts.sent += (batch.packets.len() - first) as u64;
             if ask.introduces {
                 let packets = batch.packets.split_off(first);
+                introducing += packets.len();
+                self.governor.begin(packets.len());
                 let task = self.spawner.spawn(introduce(Rc::downgrade(self), way, ask, packets));
                 state.keep_introduction(ask.id, task);
                 continue;

@@ -84,7 +84,7 @@ pub(super) struct Heeded {
 pub struct Way {
     /// The host.
     pub addr: IpAddr,
-    /// Its scope, where its address alone is not enough.
+    /// The interface its packets must take, where its address or the user says so; 0 otherwise.
     pub scope: u32,
     /// Our address towards it.
     pub source: IpAddr,
@@ -101,6 +101,8 @@ pub struct Way {
 pub(super) struct Place {
     /// In the ring of those that may send.
     pub(super) is_queued: bool,
+    /// Among those that only the user's lowest rate lets send.
+    pub(super) is_held: bool,
     /// When it is looked at next.
     pub(super) armed: Option<Timestamp>,
 }
@@ -206,7 +208,12 @@ impl Job {
 
     /// Whether its own window and pause let it ask at `now`.
     pub(super) fn may_ask(&self, now: Timestamp) -> bool {
-        now >= self.not_before && (self.is_paced() || self.window.allows(self.active))
+        !self.is_paused(now) && (self.is_paced() || self.window.allows(self.active))
+    }
+
+    /// Whether it pauses between two probes.
+    pub(super) fn is_paused(&self, now: Timestamp) -> bool {
+        now < self.not_before
     }
 
     /// Whether the rate of a sweep, not a window, decides when it asks.

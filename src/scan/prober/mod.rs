@@ -50,6 +50,7 @@ struct Shared {
     spawner: Spawner,
     governor: Governor,
     pace: Pace,
+    interface: Option<u32>,
     state: RefCell<State>,
     /// What is captured on each interface in use.
     filter: Rc<Filter>,
@@ -67,6 +68,8 @@ pub struct Manner {
     pub source_port: Option<u16>,
     /// Datagrams are sent.
     pub udp: bool,
+    /// `-e`: the interface for whatever does not say its own.
+    pub interface: Option<u32>,
     /// SCTP is spoken.
     pub sctp: bool,
     /// IP protocols are scanned, so any packet may be an answer.
@@ -104,6 +107,7 @@ impl Prober {
             network,
             spawner,
             governor,
+            interface: manner.interface,
             pace: Pace { fixed_port: manner.source_port.is_some(), ..pace },
             state: RefCell::new(state),
             filter: Rc::new(filter),
@@ -121,7 +125,8 @@ impl Prober {
     /// The way to a host; from now on answers are heard on its interface.
     pub async fn way(&self, addr: IpAddr, scope: u32) -> Result<Way, NetError> {
         let packets = &self.0.network.packets;
-        let route = packets.route(addr, (scope > 0).then_some(scope)).await?;
+        let through = if scope > 0 { Some(scope) } else { self.0.interface };
+        let route = packets.route(addr, through).await?;
         let interface = route.interface.index;
         if !self.0.state.borrow().hears_on(interface) {
             let interest = Interest {
@@ -138,7 +143,7 @@ impl Prober {
         let is_link = route.gateway.is_none() && route.interface.kind == LinkKind::Ethernet;
         Ok(Way {
             addr,
-            scope,
+            scope: through.unwrap_or(0),
             source: route.source,
             mac: route.interface.mac.filter(|_| is_link),
             interface,

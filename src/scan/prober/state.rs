@@ -37,10 +37,17 @@ pub(super) struct State {
     /// May send, as far as is known: jobs with a window, and jobs of the sweep.
     ring: VecDeque<JobId>,
     sweep: VecDeque<JobId>,
+    /// Would send, but their window is closed: the user's lowest rate does not ask for windows.
+    held: VecDeque<JobId>,
     timers: BinaryHeap<Reverse<(Timestamp, JobId)>>,
     /// Everybody's window, and how much of it is taken.
     window: Window,
     active: usize,
+    /// Of the sweep, which no window holds back; and first packets to next hops.
+    swept: usize,
+    introducing: usize,
+    /// What the user allows of all three together.
+    most: Option<usize>,
     sweep_rate: Rate,
     /// Sent in spite of everybody's window, so that silence of many does not stop all.
     floor: Rate,
@@ -86,9 +93,13 @@ impl State {
             by_key: HashMap::new(),
             ring: VecDeque::new(),
             sweep: VecDeque::new(),
+            held: VecDeque::new(),
             timers: BinaryHeap::new(),
             window: Window::new(pace.window(), Scope::Everything),
             active: 0,
+            swept: 0,
+            introducing: 0,
+            most: pace.parallelism.1.map(|most| most as usize),
             sweep_rate: Rate::new(pace.sweep_rate(), now),
             floor: Rate::new(pace.sweep_rate() / 10.0, now),
             least: pace.min_rate.map(|rate| Rate::new(rate, now)),
@@ -195,8 +206,9 @@ impl State {
         self.free.push(id.index);
         let host = &job.host;
         self.by_key.remove(&(host.addr, scope_of(host.addr, host.scope), job.plan.purpose(), job.plan.protocol()));
-        if !job.is_paced() {
-            self.active -= job.active();
+        *self.taken(job.is_paced()) -= job.active();
+        if self.most.is_some() {
+            self.wake(); // there is room for others
         }
         Some(job)
     }
@@ -225,11 +237,20 @@ impl State {
             job.place.armed = Some(at);
             self.timers.push(Reverse((at, id)));
         }
-        if !is_paced {
-            self.active = self.active + after - before;
-        }
+        let taken = self.taken(is_paced);
+        *taken = *taken + after - before;
         self.queue(id);
         Some(done)
+    }
+
+    /// How many probes of the sweep, or of all else, are under way.
+    fn taken(&mut self, is_paced: bool) -> &mut usize {
+        if is_paced { &mut self.swept } else { &mut self.active }
+    }
+
+    /// Whether as many probes are under way as the user allows.
+    fn is_full(&self) -> bool {
+        self.most.is_some_and(|most| self.active + self.swept + self.introducing >= most)
     }
 
     /// Lets time pass for whoever waits for it.
@@ -251,22 +272,27 @@ impl State {
     /// When time has something to do next.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        let sweep = (!self.sweep.is_empty()).then(|| self.sweep_rate.next());
-        let held = (!self.ring.is_empty()).then(|| self.floor.next());
-        let least = self.least.filter(|_| !self.ring.is_empty()).map(|rate| rate.next());
+        // When no more are allowed, a probe's own time makes room, or its answer.
+        let has_room = !self.is_full();
+        let sweep = (has_room && !self.sweep.is_empty()).then(|| self.sweep_rate.next());
+        let held = (has_room && !self.ring.is_empty()).then(|| self.floor.next());
+        let least = self.least.filter(|_| !self.ring.is_empty() || !self.held.is_empty()).map(|rate| rate.next());
         [timer, sweep, held, least].into_iter().flatten().min()
     }
 
     /// The next question to be asked, of whom it is the turn.
     pub(super) fn next_ask(&mut self, now: Timestamp) -> Option<Ask> {
-        if self.sweep_rate.is_due(now)
+        let has_room = !self.is_full();
+        if has_room
+            && self.sweep_rate.is_due(now)
             && let Some(ask) = self.next_of_sweep(now)
         {
             return Some(ask);
         }
         let forced = self.least.is_some_and(|rate| rate.is_due(now));
-        let by_window = self.window.allows(self.active);
-        if !by_window && !forced && !self.floor.is_due(now) {
+        let by_window = has_room && self.window.allows(self.active);
+        let by_floor = has_room && self.floor.is_due(now);
+        if !by_window && !forced && !by_floor {
             return None;
         }
         for _ in 0..self.ring.len() {
@@ -277,23 +303,55 @@ impl State {
                 continue;
             }
             let Some(job) = self.job(id) else { continue };
-            if !job.may_ask(now) && !forced {
+            if !job.may_ask(now) {
                 // A window opens with an answer or with time; both come through `with`.
                 self.with(id, now, |_| ());
                 self.unqueue_last(id);
+                self.hold(id, now);
                 continue;
             }
             if let Some(ask) = self.take(id, now) {
                 if !by_window {
                     self.floor.took(now);
                 }
-                if let Some(least) = &mut self.least {
-                    least.took(now);
-                }
+                self.count_least(now);
+                return Some(ask);
+            }
+        }
+        if forced { self.next_held(now) } else { None }
+    }
+
+    /// Keeps a job whose window is closed, if the user's lowest rate may need it.
+    fn hold(&mut self, id: JobId, now: Timestamp) {
+        if self.least.is_none() {
+            return;
+        }
+        let Some(job) = self.job(id).filter(|job| !job.place.is_held && !job.is_paused(now)) else { return };
+        job.place.is_held = true;
+        self.held.push_back(id);
+    }
+
+    /// The next of those whose window is closed. One that pauses comes back by its timer, one with a window by the ring.
+    fn next_held(&mut self, now: Timestamp) -> Option<Ask> {
+        while let Some(id) = self.held.pop_front() {
+            let Some(job) = self.job(id) else { continue };
+            job.place.is_held = false;
+            if job.has_work()
+                && !job.is_paused(now)
+                && !job.place.is_queued
+                && let Some(ask) = self.take(id, now)
+            {
+                self.count_least(now);
                 return Some(ask);
             }
         }
         None
+    }
+
+    fn count_least(&mut self, now: Timestamp) {
+        if let Some(least) = &mut self.least {
+            least.took(now);
+        }
     }
 
     fn next_of_sweep(&mut self, now: Timestamp) -> Option<Ask> {
@@ -364,6 +422,7 @@ impl State {
             }
             None => {
                 self.hops.insert(key, Hop::Tried(None, Vec::new()));
+                self.introducing += 1;
                 if let Some(job) = self.job(id) {
                     job.introduced = Introduced::UnderWay;
                 }
@@ -392,7 +451,10 @@ impl State {
         let is_known = sent.is_ok();
         let before = if is_known { self.hops.insert(key, Hop::Known) } else { self.hops.remove(&key) };
         let (task, waiting) = match before {
-            Some(Hop::Tried(task, waiting)) => (task, waiting),
+            Some(Hop::Tried(task, waiting)) => {
+                self.introducing -= 1;
+                (task, waiting)
+            }
             _ => (None, Vec::new()),
         };
         self.with(ask.id, now, |job| match sent {

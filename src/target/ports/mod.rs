@@ -115,6 +115,15 @@ impl PortChoice {
     }
 }
 
+/// `ports` of `protocol` without those that `exclude`, the list of `--exclude-ports`, names.
+pub fn without(mut ports: Vec<u16>, exclude: Option<&str>, protocol: Protocol) -> Result<Vec<u16>, PortError> {
+    if let Some(text) = exclude {
+        let excluded = expression::parse(text, "--exclude-ports", &[protocol], false)?;
+        ports.retain(|port| !excluded.of(protocol).contains(*port));
+    }
+    Ok(ports)
+}
+
 /// The ports of a ping list (`-PS22,80`): the items of `-p` without qualifiers. `flag` is for messages.
 pub fn probe_ports(text: &str, flag: &'static str, protocol: Protocol) -> Result<Vec<u16>, PortError> {
     Ok(expression::parse_unqualified(text, flag, protocol)?.of(protocol).iter().collect())

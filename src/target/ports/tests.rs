@@ -139,6 +139,9 @@ fn contradictions_and_bad_counts() {
 
 #[test]
 fn ping_lists_have_no_qualifiers() {
+    let left = |exclude| without(vec![22, 80, 443], exclude, Protocol::Tcp).unwrap();
+    assert_eq!((left(None), left(Some("80,U:443"))), (vec![22, 80, 443], vec![22, 443]));
+    assert_eq!(left(Some("http*")), [22]);
     assert_eq!(probe_ports("443,80,22-23", "-PS", Protocol::Tcp).unwrap(), [22, 23, 80, 443]);
     let error = probe_ports("U:53", "-PU", Protocol::Udp).unwrap_err().to_string();
     assert_eq!(probe_ports("icmp,4,SCTP", "-PO", Protocol::Ip).unwrap(), [1, 4, 132]);

@@ -60,6 +60,8 @@ impl Packets for Noted {
         Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "capture", "e"))))
     }
 
+    fn observe(&self, _: crate::capture::Observer) {}
+
     fn captured(&self) -> PacketTotals {
         PacketTotals::default()
     }

@@ -86,6 +86,10 @@ impl Packets for Echoing {
         Box::pin(std::future::ready(Ok(self.dispatcher.subscribe(interest))))
     }
 
+    fn observe(&self, observer: crate::capture::Observer) {
+        self.dispatcher.observe(observer);
+    }
+
     fn captured(&self) -> PacketTotals {
         self.dispatcher.totals()
     }
