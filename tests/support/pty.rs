@@ -15,8 +15,9 @@ use super::sonde::PROGRAM;
 /// Longest wait for what must come.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What the shell does: sonde, then how it ended and the modes it left the terminal in. Ctrl-C is sonde's business.
-const SHELL: &str = "trap : INT; \"$@\"; code=$?; trap '' INT; echo \"code $code\" >&2; stty -a >&2; echo the end >&2";
+/// What the shell does: keep what is written when a key interrupts, run sonde, tell how it ended and the modes it left the terminal in. Ctrl-C is sonde's business.
+const SHELL: &str =
+    "stty noflsh; trap : INT; \"$@\"; code=$?; trap '' INT; echo \"code $code\" >&2; stty -a >&2; echo the end >&2";
 
 /// A terminal, and what runs in it.
 pub struct Terminal {

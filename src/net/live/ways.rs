@@ -41,7 +41,7 @@ type Asked = (Prefix, Option<u32>);
 pub(super) struct Ways {
     netlink: Netlink,
     interfaces: RefCell<Option<Rc<[Rc<Interface>]>>>,
-    known: RefCell<Recent<Asked, Option<Rc<Way>>>>,
+    known: RefCell<Recent<Asked, Result<Rc<Way>, Unreached>>>,
     classes: RefCell<[Option<Classes>; 2]>,
     questions: Cell<u64>,
 }
@@ -102,24 +102,28 @@ impl Ways {
 
     /// The way to `to`, through `interface` if one is given; unreachable when there is none.
     pub(super) fn way(&self, to: IpAddr, interface: Option<u32>) -> Result<Rc<Way>, NetError> {
-        let nowhere =
-            || NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to).because("no route leads there");
+        let nowhere = |unreached| {
+            NetError::new(NetErrorKind::Unreachable(unreached), "route", to).because("no route leads there")
+        };
         let key = (self.class(to), interface);
         if let Some(known) = self.known.borrow_mut().get(&key) {
-            return known.clone().ok_or_else(nowhere);
+            return known.clone().map_err(nowhere);
         }
         self.questions.set(self.questions.get() + 1);
         let way = self.ask(to, interface)?.map(Rc::new);
         self.known.borrow_mut().insert(key, way.clone());
-        way.ok_or_else(nowhere)
+        way.map_err(nowhere)
     }
 
-    fn ask(&self, to: IpAddr, interface: Option<u32>) -> Result<Option<Way>, NetError> {
+    fn ask(&self, to: IpAddr, interface: Option<u32>) -> Result<Result<Way, Unreached>, NetError> {
         let reached = match self.netlink.route(to, interface) {
-            Err(error) if !leads_nowhere(&error) => return Err(NetError::from_io(&error, "route", to)),
-            found => found.ok().flatten(),
+            Err(error) => match leads_nowhere(&error) {
+                Some(unreached) => return Ok(Err(unreached)),
+                None => return Err(NetError::from_io(&error, "route", to)),
+            },
+            Ok(found) => found,
         };
-        let Some(reached) = reached else { return Ok(None) };
+        let Some(reached) = reached else { return Ok(Err(Unreached::Network)) };
         let found = self.interface(reached.interface)?;
         let same = |addr: &IpAddr| addr.is_ipv4() == to.is_ipv4();
         let own = || found.addrs.iter().map(|one| one.addr).find(same);
@@ -127,7 +131,7 @@ impl Ways {
         let source = reached.source.filter(same).or_else(own).unwrap_or(any);
         let route = Route { interface: Rc::clone(&found), source, gateway: reached.gateway };
         let link = Rc::new(link_address(found.index, if to.is_ipv4() { IPV4 } else { IPV6 }));
-        Ok(Some(Way { route, is_broadcast: reached.is_broadcast, link }))
+        Ok(Ok(Way { route, is_broadcast: reached.is_broadcast, link }))
     }
 
     /// The network all of whose addresses, other than those of networks inside it, are treated like `to`.
@@ -147,10 +151,15 @@ impl Ways {
     }
 }
 
-/// Whether that is how the kernel says that no route leads there: none, unreachable, prohibited, or a black hole.
-fn leads_nowhere(error: &io::Error) -> bool {
+/// What is not reached, if that is how the kernel says that no route leads there: none, unreachable, prohibited, or a black
+/// hole.
+fn leads_nowhere(error: &io::Error) -> Option<Unreached> {
     use io::ErrorKind as K;
-    matches!(error.kind(), K::NetworkUnreachable | K::HostUnreachable | K::PermissionDenied | K::InvalidInput)
+    match error.kind() {
+        K::NetworkUnreachable => Some(Unreached::Network),
+        K::HostUnreachable | K::PermissionDenied | K::InvalidInput => Some(Unreached::Host),
+        _ => None,
+    }
 }
 
 /// Destinations that no routing table tells apart.

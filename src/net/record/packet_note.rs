@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, Protocol, Route, Timestamp,
+    Unreached,
 };
 use crate::net::Origin;
 
@@ -93,6 +94,9 @@ pub enum PacketNote {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     kind: String,
+    /// Of what is unreachable: the whole network, not one host.
+    #[serde(default, skip_serializing_if = "is_false")]
+    network: bool,
     op: String,
     peer: String,
     detail: String,
@@ -162,6 +166,7 @@ impl From<&NetError> for Trouble {
     fn from(error: &NetError) -> Trouble {
         Trouble {
             kind: error.kind.name().to_owned(),
+            network: error.kind == NetErrorKind::Unreachable(Unreached::Network),
             op: error.op.to_owned(),
             peer: error.peer.clone(),
             detail: error.detail.clone(),
@@ -177,6 +182,7 @@ impl Trouble {
     /// The error it was.
     pub fn to_error(&self) -> NetError {
         let kind = NetErrorKind::by_name(&self.kind).unwrap_or(NetErrorKind::Local);
+        let kind = if self.network { NetErrorKind::Unreachable(Unreached::Network) } else { kind };
         let op = OPS.into_iter().find(|op| *op == self.op).unwrap_or("packets");
         NetError::new(kind, op, &self.peer).because(&self.detail)
     }
@@ -261,7 +267,7 @@ mod tests {
     #[test]
     fn notes_read_as_written() {
         let error =
-            NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", "10.0.0.9").because("no way: 5 % \n");
+            NetError::new(NetErrorKind::Unreachable(Unreached::Network), "route", "10.0.0.9").because("no way: 5 % \n");
         let route = Route { interface: Rc::new(facts()), source: [10, 0, 0, 1].into(), gateway: None };
         let to = [10, 0, 0, 9].into();
         let notes = [
