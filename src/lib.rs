@@ -14,7 +14,7 @@
 //! | [`capture`] | filter language, BPF, dispatcher, subscriptions | descriptors, threads, scripts |
 //! | [`net`] | the door: streams, datagrams, names, TLS; the broker in front of scripts | scripts, stages |
 //! | [`script`] | header, catalogue, selection, coroutine, scheduler, budgets | sockets, packets, what natives there are |
-//! | [`scan`] | each host on its own way: ports, name, scripts, report | natives, formats; scripts are a trait to it |
+//! | [`scan`] | each host on its own way: presence, ports, name, scripts, report; the prober | natives, formats; scripts are a trait to it |
 //! | [`bindings`] | what scripts can call, and the way from a rule to an instance | the command line, formats, the reactor |
 //! | [`report`] | events to text, XML, JSON Lines, grepable | sockets, scripts, files, the terminal |
 //! | [`cli`] | the command line to typed settings | what those settings do |
@@ -49,6 +49,12 @@
 //! turn of the loop ([`net::live::LivePackets`]). In: one thread takes packets from the kernel's rings ([`net::live::capture`])
 //! and hands them over in batches; the [`capture::Dispatcher`] finds who wants each and puts it into the queue of every such
 //! [`capture::Subscription`].
+//!
+//! # The way of a probe
+//!
+//! A host asks [`scan::prober::Prober`] for a job: questions for one purpose. In turn with all others the prober writes them
+//! ([`scan::probe::Forms`]), sends them, tells answers from anything else ([`scan::probe::Hearing`]), and hands each to its
+//! [`scan::prober::Job`], which decides what a port is, what is asked again, and when nothing is left to ask.
 //!
 //! # The way of a result
 //!

@@ -255,3 +255,174 @@ impl Heard {
 fn heard(answer: &Answer, purpose: Purpose, number: Option<u8>, mark: Mark, reply: Reply) -> Heard {
     Heard { host: answer.from, purpose, mark, number, reply, from: answer.from, ttl: answer.ttl }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{
+        Chunk, ChunkBody, Icmpv4, Icmpv4Body, Icmpv6, Icmpv6Body, Init, Ipv4, Ipv6, Layer, Packet, Sctp, Udp,
+    };
+    use crate::runtime::Random;
+    use crate::scan::probe::{Address, Forms, Look, Question};
+
+    const LOCALS: Locals = Locals { tcp: 50_000, udp: 51_000, sctp: 52_000 };
+    const NUMBER: u8 = 3;
+
+    fn hearing(fixed: Option<u16>) -> Hearing {
+        Hearing::new(Cookies::new(&Random::new(Some(7))).unwrap(), LOCALS, fixed)
+    }
+
+    fn addresses() -> [(IpAddr, IpAddr); 2] {
+        [("10.0.0.1", "10.0.0.9"), ("fd00::1", "fd00::9")]
+            .map(|(us, them)| (us.parse().unwrap(), them.parse().unwrap()))
+    }
+
+    /// The probe that asks `form` of port 80, as it goes out.
+    fn probe(hearing: &Hearing, form: Form, (us, them): (IpAddr, IpAddr), purpose: Purpose) -> Option<Packet> {
+        let (protocol, number) = match form {
+            Form::Udp => (number::UDP, 80),
+            Form::SctpInit | Form::SctpCookie => (number::SCTP, 80),
+            Form::Tcp(_) => (number::TCP, 80),
+            _ => (number::ICMP, 0),
+        };
+        let at = Address {
+            source: us,
+            to: them,
+            local_port: hearing.local_port(protocol, purpose, NUMBER),
+            cookie: hearing.cookie(them, number, purpose),
+            number: NUMBER,
+            ttl: None,
+        };
+        let mut written = Vec::new();
+        Forms::new(Look::default()).write(Question { form, number }, &at, |packet| written.push(packet));
+        let packet = Packet::parse(LinkType::Ip, written.first()?);
+        assert_eq!((packet.malformed(), packet.addresses()), (None, Some((us, them))), "{form:?}");
+        Some(packet)
+    }
+
+    fn ip(source: IpAddr, destination: IpAddr) -> Layer {
+        match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => Ipv4 { source, destination, ..Ipv4::default() }.into(),
+            (IpAddr::V6(source), IpAddr::V6(destination)) => Ipv6 { source, destination, ..Ipv6::default() }.into(),
+            _ => panic!("two families"),
+        }
+    }
+
+    /// What a host answers to a probe.
+    fn answer(probe: &Packet) -> Packet {
+        let (us, them) = probe.addresses().unwrap();
+        let message: Layer = match &probe.layers[1] {
+            Layer::Tcp(probe) => {
+                let (flags, sequence, acknowledgment) = if probe.flags & Tcp::ACK != 0 {
+                    (Tcp::RST, probe.acknowledgment, 0)
+                } else {
+                    (Tcp::SYN | Tcp::ACK, 99, probe.sequence.wrapping_add(1))
+                };
+                let (source, destination) = (probe.destination, probe.source);
+                Tcp { source, destination, sequence, acknowledgment, flags, ..Tcp::default() }.into()
+            }
+            Layer::Udp(probe) => Udp { source: probe.destination, destination: probe.source, ..Udp::default() }.into(),
+            Layer::Sctp(probe) => {
+                let (tag, body) = match &probe.chunks[0].body {
+                    ChunkBody::Init(init) => (init.tag, ChunkBody::InitAck(Init::default())),
+                    _ => (probe.tag, ChunkBody::Abort { causes: Vec::new() }),
+                };
+                let (source, destination) = (probe.destination, probe.source);
+                Sctp { source, destination, tag, chunks: vec![Chunk::new(body)], ..Sctp::default() }.into()
+            }
+            Layer::Icmpv4(probe) => Icmpv4 {
+                kind: probe.kind + u8::from(probe.kind != 8) - 8 * u8::from(probe.kind == 8),
+                checksum: None,
+                ..probe.clone()
+            }
+            .into(),
+            Layer::Icmpv6(probe) => Icmpv6 { kind: 129, checksum: None, ..probe.clone() }.into(),
+            other => panic!("{other:?}"),
+        };
+        Packet::new([ip(them, us), message])
+    }
+
+    /// What a router says about a probe.
+    fn error(probe: &Packet, router: IpAddr) -> Packet {
+        let (us, _) = probe.addresses().unwrap();
+        let quoted = Some(Box::new(probe.clone()));
+        let body = Icmpv4Body::Unreachable { unused: 0, mtu: 0 };
+        let message: Layer = match us {
+            IpAddr::V4(_) => Icmpv4 { quoted, ..Icmpv4::new(3, 13, body) }.into(),
+            IpAddr::V6(_) => Icmpv6 { quoted, ..Icmpv6::new(1, 1, Icmpv6Body::Other([0; 4])) }.into(),
+        };
+        Packet::new([ip(router, us), message])
+    }
+
+    const FORMS: [Form; 8] = [
+        Form::Tcp(Tcp::SYN),
+        Form::Tcp(Tcp::ACK),
+        Form::Udp,
+        Form::SctpInit,
+        Form::SctpCookie,
+        Form::Echo,
+        Form::Timestamp,
+        Form::Mask,
+    ];
+
+    #[test]
+    fn every_probe_is_recognised_by_its_answer_and_by_an_error_about_it() {
+        for ends in addresses() {
+            for (form, purpose) in FORMS.into_iter().flat_map(|form| PURPOSES.map(|(purpose, _)| (form, purpose))) {
+                let hearing = hearing(None);
+                let Some(probe) = probe(&hearing, form, ends, purpose) else {
+                    assert!(ends.0.is_ipv6() && matches!(form, Form::Timestamp | Form::Mask), "{form:?}");
+                    continue;
+                };
+                let heard = hearing.hear(LinkType::Ip, &answer(&probe).to_bytes()).unwrap();
+                assert_eq!((heard.host, heard.purpose, heard.number), (ends.1, purpose, Some(NUMBER)), "{form:?}");
+                let router = if ends.0.is_ipv4() { "10.9.9.9" } else { "fd00::99" }.parse().unwrap();
+                let heard = hearing.hear(LinkType::Ip, &error(&probe, router).to_bytes()).unwrap();
+                assert_eq!((heard.host, heard.from, heard.purpose), (ends.1, router, purpose), "{form:?}");
+                let expected = Reply::Icmp { error: IcmpError::Admin, from_target: false };
+                assert_eq!((heard.reply, heard.number), (expected, Some(NUMBER)), "{form:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_did_not_see_the_probe_is_not_believed() {
+        let ours = hearing(None);
+        let forger = Hearing::new(Cookies::new(&Random::new(Some(8))).unwrap(), LOCALS, None);
+        for form in FORMS.into_iter().filter(|form| *form != Form::Udp) {
+            let Some(probe) = probe(&forger, form, addresses()[0], Purpose::Ports) else { continue };
+            assert_eq!(ours.hear(LinkType::Ip, &answer(&probe).to_bytes()), None, "{form:?}");
+            // The verification tag of an INIT is 0 by the RFC, so an error about one proves nothing but its ports.
+            let heard = ours.hear(LinkType::Ip, &error(&probe, "10.9.9.9".parse().unwrap()).to_bytes());
+            assert_eq!(heard.is_some(), form == Form::SctpInit, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_probe_seen_on_the_loopback_interface_is_no_answer() {
+        let ours = hearing(None);
+        let ends = ("127.0.0.1".parse().unwrap(), "127.0.0.1".parse().unwrap());
+        let probe = probe(&ours, Form::Tcp(Tcp::SYN), ends, Purpose::Ports).unwrap();
+        assert_eq!(ours.hear(LinkType::Ip, &probe.to_bytes()), None);
+    }
+
+    #[test]
+    fn with_a_fixed_port_the_purpose_is_told_by_the_cookie_and_the_try_is_not_known() {
+        let hearing = hearing(Some(53));
+        for (purpose, _) in PURPOSES {
+            let probe = probe(&hearing, Form::Tcp(Tcp::SYN), addresses()[0], purpose).unwrap();
+            let heard = hearing.hear(LinkType::Ip, &answer(&probe).to_bytes()).unwrap();
+            assert_eq!((heard.purpose, heard.number), (purpose, None));
+        }
+    }
+
+    #[test]
+    fn a_split_handshake_is_heard() {
+        let hearing = hearing(None);
+        let (us, them) = addresses()[0];
+        let destination = hearing.local_port(number::TCP, Purpose::Ports, 0);
+        let syn = Tcp { source: 80, destination, flags: Tcp::SYN, sequence: 5, ..Tcp::default() };
+        let heard = hearing.hear(LinkType::Ip, &Packet::new([ip(them, us), syn.into()]).to_bytes()).unwrap();
+        assert_eq!((heard.mark, heard.number), (Mark::Tcp(80, None), Some(0)));
+    }
+}
