@@ -41,6 +41,9 @@ mod scripts;
 /// Whole scans of networks that exist only in a scenario, on virtual time.
 mod simulated;
 
+/// Routes to hosts, in scenarios.
+mod routes;
+
 /// The same from the command line.
 mod simulation;
 

@@ -80,6 +80,7 @@ fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
         prober: Option::None,
         presence: Presence::ByPorts,
         scans: Vec::new(),
+        routes: Option::None,
         reverse_names: true,
         reverse_down: false,
         host_timeout: Option::None,

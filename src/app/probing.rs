@@ -12,6 +12,7 @@ use crate::runtime::{Random, Spawner};
 use crate::scan::presence::{Presence, Questions};
 use crate::scan::probe::{Form, Look, Question};
 use crate::scan::prober::{Discovery, Manner, Pace, PortPlan, Prober};
+use crate::scan::route::Routes;
 use crate::scan::timing::RttBounds;
 use crate::target::PortSet;
 use crate::target::top::ranking;
@@ -31,6 +32,8 @@ pub struct Probing {
     pub connect: Rc<[u16]>,
     /// Scans with packets.
     pub scans: Vec<Rc<PortPlan>>,
+    /// Finds routes, if that is asked for.
+    pub routes: Option<Rc<Routes>>,
     /// What reports say of it.
     pub infos: Vec<ScanInfo>,
 }
@@ -87,7 +90,10 @@ impl Probing {
         let scans = kinds.iter().filter(|kind| **kind != ScanKind::Connect && has_ports).map(plan).collect();
         let info = |kind: &ScanKind| ScanInfo { kind: kind.name(), protocol: kind.protocol(), ports: of(kind) };
         let infos = kinds.iter().filter(|_| has_ports).map(info).collect();
-        Ok(Probing { prober, presence, connect: connect.into(), scans, infos })
+        let wanted = prober.clone().filter(|_| scan.traceroute);
+        let found = |prober| Routes::new(network.clone(), spawner.clone(), prober, settings.names.reverse);
+        let routes = wanted.map(|prober| Rc::new(found(prober)));
+        Ok(Probing { prober, presence, connect: connect.into(), scans, routes, infos })
     }
 }
 

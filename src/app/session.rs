@@ -577,6 +577,7 @@ fn plan(
         presence: probing.presence,
         ports: probing.connect,
         scans: probing.scans,
+        routes: probing.routes,
         reverse_names: settings.names.reverse,
         reverse_down: settings.names.reverse_down,
         host_timeout: settings.scan.host_timeout,

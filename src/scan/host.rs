@@ -11,6 +11,7 @@ use async_executor::Task;
 use super::connect::{ConnectScan, Pace};
 use super::presence::{Found, Presence, find};
 use super::prober::{Job, Plan, PortPlan, Prober, Way};
+use super::route::{self, Routes, Wanted};
 use super::timing::Rtt;
 use crate::model::{
     Folded, Host, HostState, NetError, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target,
@@ -43,6 +44,8 @@ pub struct HostPlan {
     pub ports: Rc<[u16]>,
     /// Ports to scan with packets.
     pub scans: Vec<Rc<PortPlan>>,
+    /// Finds the routes to hosts that are up.
+    pub routes: Option<Rc<Routes>>,
     /// Look up names of hosts that are up, or that nobody asked.
     pub reverse_names: bool,
     /// Also of those that are down.
@@ -73,6 +76,7 @@ pub struct HostDone {
 struct Ports {
     found: Vec<Port>,
     srtt: Option<Duration>,
+    rtt: Option<Rtt>,
     warm: WarmStreams,
     failed: Option<(usize, NetError)>,
     /// Not asked to the end in time.
@@ -124,8 +128,10 @@ impl HostPlan {
             trouble = Some(format!("{count} ports not probed: {error}"));
         }
         let warm = ports.warm.clone();
+        let wanted = self.wanted(&found, &ports);
         self.take_in(&mut host, ports, &found);
         host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
+        let route = wanted.and_then(|wanted| self.begin_route(&host, wanted, deadline));
         if self.wants_name(&host)
             && let Some(names) = names.or_else(|| self.begin_names(&target, deadline))
         {
@@ -133,7 +139,14 @@ impl HostPlan {
         }
         if host.state == HostState::Up && !host.timed_out {
             host = self.scripts.run(host, warm, deadline).await;
-            host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
+        }
+        if let Some(route) = route {
+            let found = route.await;
+            (host.trace, *stages.of(Stage::Routes)) = (found.trace, found.tally);
+            trouble = trouble.or(found.failed.map(|error| format!("route not found: {error}")));
+        }
+        if host.state == HostState::Up {
+            host.timed_out |= deadline.is_some_and(|deadline| clock.now() >= deadline);
         }
         host.ended = clock.now();
         HostDone { host, stages, trouble }
@@ -239,6 +252,24 @@ impl HostPlan {
     }
 }
 
+impl HostPlan {
+    /// What finding the route of a host begins with; none where there is no way for packets.
+    fn wanted(&self, found: &Found, ports: &Ports) -> Option<Wanted> {
+        let (routes, way) = (self.routes.as_ref()?, found.way.clone()?);
+        let scans: Vec<&PortPlan> = self.scans.iter().map(Rc::as_ref).collect();
+        let choice = route::choose(found, &ports.found, &scans, routes.has_ports());
+        let rtt = ports.rtt.clone().or(found.rtt.clone());
+        let srtt = ports.srtt.or(found.rtt.as_ref().and_then(Rtt::smoothed));
+        Some(Wanted { way, choice, rtt, srtt })
+    }
+
+    /// Looks for the route of a host that is up; where its time is over already, that is all that comes of it.
+    fn begin_route(&self, host: &Host, wanted: Wanted, deadline: Option<Timestamp>) -> Option<Task<route::Found>> {
+        let routes = Rc::clone(self.routes.as_ref().filter(|_| host.state == HostState::Up)?);
+        Some(self.spawner.spawn(routes.trace(wanted, deadline)))
+    }
+}
+
 async fn names_of(network: &Network, addr: IpAddr, deadline: Option<Timestamp>) -> (Vec<String>, Tally) {
     let mut tally = Tally::default();
     let lookup = network.names.reverse(addr);
@@ -273,6 +304,7 @@ impl Ports {
     fn take(&mut self, plan: &PortPlan, job: Job, probed: &Rc<std::cell::Cell<u64>>) {
         let protocol = plan.kind.protocol();
         self.srtt = job.rtt.smoothed().or(self.srtt);
+        self.rtt = Some(job.rtt.clone());
         self.degraded |= job.degraded;
         let (is_over, failed) = (job.is_over(), job.failed.clone());
         let mut unasked = 0;

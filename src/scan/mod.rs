@@ -12,6 +12,7 @@ pub mod pipeline;
 pub mod presence;
 pub mod probe;
 pub mod prober;
+pub mod route;
 pub mod timing;
 pub mod under_way;
 

@@ -44,6 +44,8 @@ pub struct Found {
     pub state: Option<HostState>,
     /// Why.
     pub reason: Reason,
+    /// The question it answered.
+    pub answered: Option<Question>,
     /// Hops the answer had left.
     pub ttl: u8,
     /// Its hardware address.
@@ -60,7 +62,7 @@ pub struct Found {
 
 impl Found {
     fn new(state: Option<HostState>, reason: Reason) -> Found {
-        Found { state, reason, ttl: 0, mac: None, rtt: None, way: None, unreached: None, failed: None }
+        Found { state, reason, answered: None, ttl: 0, mac: None, rtt: None, way: None, unreached: None, failed: None }
     }
 }
 
@@ -129,7 +131,8 @@ async fn ask(questions: &Questions, prober: &Prober, way: Way) -> Found {
     let (reason, ttl) = job.up.unwrap_or((Reason::NoResponse, 0));
     // A next hop that does not answer is an answer: nobody is there.
     let failed = job.failed.filter(|error| !matches!(error.kind, NetErrorKind::Unreachable(_)));
-    Found { ttl, mac: job.mac, rtt: Some(job.rtt), failed, ..Found::new(Some(state), reason) }
+    let answered = job.answered;
+    Found { answered, ttl, mac: job.mac, rtt: Some(job.rtt), failed, ..Found::new(Some(state), reason) }
 }
 
 /// Anything that comes back shows that the host is there, a refusal as well.

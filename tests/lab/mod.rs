@@ -7,7 +7,7 @@
 //! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
 //! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one,
 //! [`payloads`] of what the UDP scan says to servers.
-//! [`ways`] of hosts that cannot be reached, [`interface`] of `-e`; [`cases`] makes the recorded cases of scripts that need a network.
+//! [`ways`] of hosts that cannot be reached, [`interface`] of `-e`, [`routes`] of traceroutes; [`cases`] makes the recorded cases of scripts that need a network.
 
 mod cases;
 mod interface;
@@ -16,6 +16,7 @@ mod packet_socket;
 mod payloads;
 mod relay;
 mod replays;
+mod routes;
 mod scripts;
 mod serve;
 mod space;

@@ -81,14 +81,15 @@ impl Shared {
             let Some(ask) = state.next_ask(now) else { break };
             let Some(job) = state.job(ask.id) else { continue };
             let (way, question, purpose) = (job.host.clone(), job.plan.question(ask.place), job.plan.purpose());
-            let number = ask.number.min(super::super::probe::TIMING_PING);
+            let hop = job.plan.hop(ask.place);
+            let number = hop.unwrap_or(ask.number.min(super::super::probe::TIMING_PING));
             let address = Address {
                 source: way.source,
                 to: way.addr,
                 local_port: state.hearing.local_port(protocol_of(question), purpose, number),
                 cookie: state.hearing.cookie(way.addr, cookie_number(question), purpose),
                 number,
-                ttl: None,
+                ttl: hop,
             };
             let interface = (way.scope > 0).then_some(way.scope);
             let first = batch.packets.len();

@@ -12,10 +12,11 @@ use std::time::Duration;
 use super::pace::Pace;
 use super::ping::{Ping, Silence};
 use super::plan::{Finding, Plan};
+use super::trail::Step;
 use super::verdicts::{Verdict, Verdicts};
 use crate::model::{MacAddr, NetError, PortState, Reason, Timestamp};
 use crate::scan::kind::Reply;
-use crate::scan::probe::Heard;
+use crate::scan::probe::{Heard, Question};
 use crate::scan::timing::window::{PING_WEIGHT, Scope};
 use crate::scan::timing::{Rtt, Tries, Window};
 
@@ -57,6 +58,10 @@ pub struct Job {
     pub mac: Option<MacAddr>,
     /// Why the host is up, once something showed it.
     pub up: Option<(Reason, u8)>,
+    /// The question that showed it.
+    pub answered: Option<Question>,
+    /// Who said what on the way to it, as it came in.
+    pub trail: Vec<Step>,
     /// The answers the host gave before have stopped.
     pub degraded: bool,
     /// Whether a packet to it ever left: its next hop is known.
@@ -181,6 +186,8 @@ impl Job {
             ping: Ping::new(!pace.fixed_port, now),
             mac: None,
             up: None,
+            answered: None,
+            trail: Vec::new(),
             degraded: false,
             introduced: Introduced::No,
             failed: None,
@@ -322,15 +329,17 @@ impl Job {
             self.hear_again(place, finding, heard.ttl);
             return Heeded::default();
         }
-        let number = heard.number.unwrap_or(slot.tries.saturating_sub(1));
+        // The number of an answer about the route is the hop.
+        let number = heard.number.filter(|_| !self.is_route()).unwrap_or(slot.tries.saturating_sub(1));
         if number >= slot.tries {
             return Heeded::default(); // a try that was not made yet
         }
-        self.learn_time(&slot, number, at);
+        let time = self.learn_time(&slot, number, at);
         if slot.stage == Stage::Young {
             self.active -= 1;
         }
         self.decide(place, finding, heard);
+        self.follow(place, finding, (heard, time));
         let is_sign = number > 0 && self.is_sign_of_loss(finding, pace);
         let raised = self.tries.answered(number.into());
         if raised {
@@ -356,15 +365,38 @@ impl Job {
             Finding::Port(PortState::Filtered, _) => is_udp && !pace.defeat_icmp,
             Finding::Port(PortState::Closed, _) if is_udp => !pace.defeat_icmp,
             Finding::Port(PortState::Closed, _) => !pace.defeat_rst,
+            Finding::Hop { .. } => false, // routers limit what they say of lost packets
             _ => true,
         }
     }
 
-    fn learn_time(&mut self, slot: &Slot, number: u8, at: Timestamp) {
+    fn is_route(&self) -> bool {
+        matches!(self.plan, Plan::Route(_))
+    }
+
+    /// Keeps who answered on the way. What lies behind the last of them need not be known.
+    fn follow(&mut self, place: usize, finding: Finding, (heard, time): (&Heard, Option<Duration>)) {
+        let (Finding::Hop { is_last }, Some(ttl)) = (finding, self.plan.hop(place)) else { return };
+        self.trail.push(Step { ttl, from: heard.from, time, is_last });
+        if !is_last {
+            return;
+        }
+        for slot in self.slots.iter_mut().skip(place + 1).filter(|slot| slot.stage != Stage::Decided) {
+            self.active -= usize::from(slot.stage == Stage::Young);
+            self.undecided -= 1;
+            slot.stage = Stage::Decided;
+        }
+        self.begun = self.slots.len();
+        self.is_over = self.undecided == 0;
+    }
+
+    /// Takes the time of an answer to try `number`, if it is known which try it answers (Karn's rule).
+    fn learn_time(&mut self, slot: &Slot, number: u8, at: Timestamp) -> Option<Duration> {
         let sent = match slot.tries.saturating_sub(number) {
+            _ if self.is_route() && slot.tries > 1 => return None,
             1 => slot.sent,
             2 => slot.before,
-            _ => return, // too long ago to be remembered
+            _ => return None, // too long ago to be remembered
         };
         let time = at.since(self.time(sent));
         self.last_sample = Some(time);
@@ -376,15 +408,17 @@ impl Job {
         {
             self.window.round_trip(srtt);
         }
+        Some(time)
     }
 
     fn decide(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let number = match finding {
             Finding::Port(state, reason) => self.verdicts.number(Verdict { state, reason, ttl: heard.ttl }),
-            Finding::Up(_) | Finding::Spent => 0,
+            Finding::Up(_) | Finding::Spent | Finding::Hop { .. } => 0,
         };
         if let Finding::Up(reason) = finding {
             self.up = self.up.or(Some((reason, heard.ttl)));
+            self.answered = Some(self.plan.question(place));
         }
         if let Reply::Neighbor(mac) = heard.reply {
             self.mac = Some(mac);
@@ -476,9 +510,9 @@ impl Job {
             return self.rtt.settled();
         }
         // What is known of the round trip comes from other hosts as long as nobody knows whether this one is there: so the
-        // last try waits as long as one about which nothing is known.
+        // last try waits as long as one about which nothing is known. Of routers nothing is known at all.
         let is_last = u32::from(slot.tries) >= self.tries.allowed();
-        let least = if self.is_paced() && is_last { self.patience } else { Duration::ZERO };
+        let least = if (self.is_paced() || self.is_route()) && is_last { self.patience } else { Duration::ZERO };
         self.rtt.timeout().max(least)
     }
 

@@ -12,6 +12,7 @@ mod ping;
 mod plan;
 mod rate;
 mod state;
+mod trail;
 mod verdicts;
 
 use std::cell::RefCell;
@@ -24,8 +25,9 @@ use async_executor::Task;
 
 pub use self::job::{Job, Way};
 pub use self::pace::Pace;
-pub use self::plan::{Discovery, Finding, Plan, PortPlan};
+pub use self::plan::{Discovery, Finding, MOST_HOPS, Plan, PortPlan, RoutePlan};
 use self::state::{JobId, State};
+pub use self::trail::Step;
 pub use self::verdicts::Verdict;
 use crate::capture::{Directions, Filter, Interest};
 use crate::model::{LinkKind, NetError, NetErrorKind, Protocol};

@@ -36,6 +36,8 @@ pub struct Pace {
 const HOST_WINDOW: f64 = 1000.0;
 /// Probes to all hosts on their way at most.
 const WINDOW: f64 = 20_000.0;
+/// Many routers are silent for good, and none is worth more.
+const HOP_RETRIES: u32 = 2;
 
 impl Pace {
     /// Bounds of one host's window.
@@ -57,11 +59,12 @@ impl Pace {
     /// Bounds of the tries of a plan.
     pub fn tries(&self, plan: &Plan) -> TryBounds {
         let is_udp = plan.protocol() == number::UDP;
+        let is_route = matches!(plan, Plan::Route(_));
         let max_delay = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
         // One lost ARP request must not cost a host; other pings come in fours.
-        let least = if plan.is_of_neighbor() { 3 } else { 2 };
+        let least = if plan.is_of_neighbor() || is_route { 3 } else { 2 };
         TryBounds {
-            retries: self.retries,
+            retries: if is_route { self.retries.min(HOP_RETRIES) } else { self.retries },
             least,
             delay: self.delay,
             max_delay,

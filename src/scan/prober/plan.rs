@@ -14,6 +14,8 @@ pub enum Plan {
     Discovery(Rc<Discovery>),
     /// In which state are these ports?
     Ports(Rc<PortPlan>),
+    /// Who is on the way to it?
+    Route(RoutePlan),
 }
 
 /// The questions of a discovery, in the order they are asked.
@@ -24,6 +26,20 @@ pub struct Discovery {
     /// `--discovery-ignore-rst`: a reset does not show that the host is there.
     pub ignore_reset: bool,
 }
+
+/// One question with rising hop limits, so that each router on the way has to throw one away and says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoutePlan {
+    /// What is asked; best what the host is known to answer.
+    pub question: Question,
+    /// The lowest hop limit, from 1.
+    pub first: u8,
+    /// The highest, at most [`MOST_HOPS`].
+    pub last: u8,
+}
+
+/// The farthest hop that is asked for: it has to go into five bits of a query's sequence number.
+pub const MOST_HOPS: u8 = 30;
 
 /// Ports by their place in the order they are asked in.
 #[derive(Debug, Clone)]
@@ -50,6 +66,11 @@ pub enum Finding {
     Spent,
     /// The port's state, and why.
     Port(PortState, Reason),
+    /// Somebody on the way, or at its end.
+    Hop {
+        /// No hop beyond would say anything else.
+        is_last: bool,
+    },
 }
 
 impl PortPlan {
@@ -62,6 +83,11 @@ impl PortPlan {
             }
         }
         PortPlan { kind, form: Form::of_scan(kind, flags), fixed: fixed.min(ports.len()), ports, places }
+    }
+
+    /// What its probes look like.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// How many ports there are.
@@ -85,6 +111,7 @@ impl Plan {
         match self {
             Plan::Discovery(_) => Purpose::Discovery,
             Plan::Ports(_) => Purpose::Ports,
+            Plan::Route(_) => Purpose::Route,
         }
     }
 
@@ -96,7 +123,7 @@ impl Plan {
     /// Which answers of its host concern it: those about probes of one IP protocol, or all (0).
     pub fn protocol(&self) -> u8 {
         match self {
-            Plan::Discovery(_) => 0,
+            Plan::Discovery(_) | Plan::Route(_) => 0,
             Plan::Ports(plan) => match plan.form {
                 Form::Tcp(_) => number::TCP,
                 Form::Udp => number::UDP,
@@ -111,6 +138,7 @@ impl Plan {
         match self {
             Plan::Discovery(plan) => plan.questions.len(),
             Plan::Ports(plan) => plan.ports.len(),
+            Plan::Route(plan) => usize::from((plan.last + 1).saturating_sub(plan.first)),
         }
     }
 
@@ -121,13 +149,22 @@ impl Plan {
                 plan.questions.get(place).copied().unwrap_or(Question { form: Form::Echo, number: 0 })
             }
             Plan::Ports(plan) => Question { form: plan.form, number: plan.port(place) },
+            Plan::Route(plan) => plan.question,
+        }
+    }
+
+    /// The hop limit of the question at a place, where that is what is asked for.
+    pub fn hop(&self, place: usize) -> Option<u8> {
+        match self {
+            Plan::Route(plan) => u8::try_from(place).ok().and_then(|place| plan.first.checked_add(place)),
+            _ => None,
         }
     }
 
     /// The `index`th question to be asked of a host, which begins `offset` places later than others where it may.
     pub fn nth(&self, index: usize, offset: usize) -> usize {
         let fixed = match self {
-            Plan::Discovery(_) => return index,
+            Plan::Discovery(_) | Plan::Route(_) => return index,
             Plan::Ports(plan) => plan.fixed,
         };
         if index < fixed {
@@ -142,6 +179,7 @@ impl Plan {
         match self {
             Plan::Discovery(plan) => plan.judge(heard),
             Plan::Ports(plan) => plan.judge(heard),
+            Plan::Route(plan) => plan.judge(heard),
         }
     }
 }
@@ -165,19 +203,32 @@ impl PortPlan {
     }
 }
 
+impl RoutePlan {
+    fn judge(self, heard: &Heard) -> Option<(usize, Finding)> {
+        let hop = heard.number.filter(|hop| (self.first..=self.last).contains(hop) && fits(self.question, heard))?;
+        // A router that says that the host cannot be reached says so of whatever comes after as well.
+        let is_on_the_way = matches!(heard.reply, Reply::Icmp { error: IcmpError::TimeExceeded, from_target: false });
+        Some((usize::from(hop - self.first), Finding::Hop { is_last: !is_on_the_way }))
+    }
+}
+
+/// Whether an answer is one to `question`.
+fn fits(question: Question, heard: &Heard) -> bool {
+    match (question.form, heard.mark) {
+        (Form::Tcp(flags), Mark::Tcp(port, with_ack)) => {
+            question.number == port && with_ack.is_none_or(|ack| ack == (flags & Tcp::ACK != 0))
+        }
+        (Form::Udp, Mark::Udp(port)) | (Form::SctpInit, Mark::Sctp(port)) => question.number == port,
+        (form, Mark::Query(asked)) if form == asked => true,
+        (Form::Protocol, mark) => mark.protocol(heard.host).is_some_and(|it| u16::from(it) == question.number),
+        (Form::Neighbor, Mark::Neighbor) => true,
+        _ => false,
+    }
+}
+
 impl Discovery {
     fn judge(&self, heard: &Heard) -> Option<(usize, Finding)> {
-        let fits = |question: &Question| match (question.form, heard.mark) {
-            (Form::Tcp(flags), Mark::Tcp(port, with_ack)) => {
-                question.number == port && with_ack.is_none_or(|ack| ack == (flags & Tcp::ACK != 0))
-            }
-            (Form::Udp, Mark::Udp(port)) | (Form::SctpInit, Mark::Sctp(port)) => question.number == port,
-            (form, Mark::Query(asked)) if form == asked => true,
-            (Form::Protocol, mark) => mark.protocol(heard.host).is_some_and(|it| u16::from(it) == question.number),
-            (Form::Neighbor, Mark::Neighbor) => true,
-            _ => false,
-        };
-        let place = self.questions.iter().position(fits)?;
+        let place = self.questions.iter().position(|question| fits(*question, heard))?;
         Some((place, self.finding(heard)))
     }
 
