@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::cannot_run;
+use crate::support::dir::copy;
 use crate::support::sonde::{PROGRAM, Report, Run, Sonde, scan};
 
 /// A user who owns nothing.
@@ -26,7 +27,7 @@ impl Shared {
             );
             fs::write(shared.join(&format!("{name}.rhai")), source).expect("it is ours");
         }
-        fs::copy(PROGRAM, shared.join("sonde")).expect("it is ours");
+        copy(PROGRAM.as_ref(), &shared.join("sonde"));
         open_to_all(&shared.0);
         shared
     }

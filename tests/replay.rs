@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::support::cannot_run;
-use crate::support::dir::Dir;
+use crate::support::dir::{Dir, copy};
 use crate::support::names::NameServer;
 use crate::support::peer::Peer;
 use crate::support::servers;
@@ -318,14 +318,14 @@ fn a_replay_needs_no_network_and_no_rights() {
     let dir = Dir::new();
     let (live, file) = recorded(&dir);
     // Somebody who may do nothing must be able to read them.
-    let (program, copy) = ("/tmp/sonde-replay-test-program", "/tmp/sonde-replay-test.pcapng");
-    std::fs::copy(PROGRAM, program).expect("room in /tmp");
-    std::fs::copy(&file, copy).expect("room in /tmp");
+    let (program, taken) = ("/tmp/sonde-replay-test-program", "/tmp/sonde-replay-test.pcapng");
+    copy(PROGRAM.as_ref(), program.as_ref());
+    std::fs::copy(&file, taken).expect("room in /tmp");
     let words = ["-n", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", program];
-    let run = Sonde::command("unshare").args(words).args(["--replay", copy, "--json"]).run().expect(0);
+    let run = Sonde::command("unshare").args(words).args(["--replay", taken, "--json"]).run().expect(0);
     assert_eq!(results(&run.report()), results(&live.report()));
     std::fs::remove_file(program).expect("it was there");
-    std::fs::remove_file(copy).expect("it was there");
+    std::fs::remove_file(taken).expect("it was there");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::topology::Lab;
-use crate::support::dir::Dir;
+use crate::support::dir::{Dir, copy};
 use crate::support::sonde::{PROGRAM, Report, Run, Sonde, sonde};
 
 /// Every record of a script, wherever it stands.
@@ -35,7 +35,7 @@ impl Open {
 
     fn take(&self, from: &std::path::Path, name: &str) -> String {
         let path = self.0.join(name);
-        std::fs::copy(from, &path).expect("room for temporary files");
+        copy(from, &path);
         path.to_str().expect("a plain path").to_owned()
     }
 }

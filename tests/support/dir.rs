@@ -47,3 +47,10 @@ impl Drop for Dir {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+
+/// Copies a file that is to be executed. Another process does it: a file this one had open for writing could still be so in a
+/// child that some other test has just forked, and then the kernel refuses to execute it.
+pub fn copy(from: &Path, to: &Path) {
+    let done = std::process::Command::new("cp").arg(from).arg(to).status().expect("cp");
+    assert!(done.success(), "no room for {}", to.display());
+}
