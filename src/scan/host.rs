@@ -14,8 +14,8 @@ use super::prober::{Job, Plan, PortPlan, Prober, Way};
 use super::route::{self, Routes, Wanted};
 use super::timing::Rtt;
 use crate::model::{
-    Folded, Host, HostState, NetError, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally, Target,
-    Timestamp,
+    Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally,
+    Target, Timestamp,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -109,6 +109,9 @@ impl HostPlan {
         if !matches!(self.presence, Presence::Assumed | Presence::ByPorts | Presence::Listed) {
             let tally = stages.of(Stage::Discovery);
             *(if trouble.is_some() { &mut tally.failed } else { &mut tally.done }) += 1;
+        }
+        if let Some(reason) = found.unreached {
+            trouble = Some(format!("no way leads there ({reason})"));
         }
         found.describe(&mut host);
         // Looking for hosts is not charged to the time a host is given.
@@ -307,6 +310,7 @@ impl Ports {
         self.rtt = Some(job.rtt.clone());
         self.degraded |= job.degraded;
         let (is_over, failed) = (job.is_over(), job.failed.clone());
+        let is_unreachable = failed.as_ref().is_some_and(|error| matches!(error.kind, NetErrorKind::Unreachable(_)));
         let mut unasked = 0;
         for (place, asked, verdict) in job.verdicts() {
             let number = plan.port(place);
@@ -314,6 +318,10 @@ impl Ports {
                 Some(verdict) => {
                     let found = (verdict.state, verdict.reason, verdict.ttl);
                     self.found.push(port_of(protocol, number, found));
+                }
+                // A next hop that does not answer says as much as a router that says so.
+                None if is_unreachable && !asked => {
+                    self.found.push(port_of(protocol, number, (PortState::Filtered, Reason::HostUnreach, 0)));
                 }
                 None if failed.is_some() && !asked => unasked += 1,
                 None if is_over => {
