@@ -130,3 +130,24 @@ fn a_recording_without_packets_does_not_ask_for_privileges() {
     assert!(again.stderr.contains("packets are not possible (the recording holds none)"), "{again}");
     assert!(!again.stderr.contains("root") && !again.stderr.contains("setcap"), "{again}");
 }
+
+#[test]
+fn a_scan_with_packets_comes_to_the_same_again() {
+    let Some(lab) = Lab::flat(4) else { return };
+    let _open = lab.host("b").listen(80);
+    let dir = Dir::new();
+    let file = dir.join("run.pcapng");
+    let arguments = ["-sSU", "-F", "10.66.0.2-12"];
+    let live = lab.scan("a", &arguments).args(["--record".as_ref(), file.as_os_str()]).run().expect(0).report();
+    drop((_open, lab));
+    let again = || sonde(["--json".as_ref(), "--replay".as_ref(), file.as_os_str()]).run().expect(0);
+    let (first, second) = (again(), again());
+    assert_eq!((&first.stdout, first.stderr.as_str()), (&second.stdout, ""));
+    let found = |report: &Report| -> std::collections::BTreeMap<String, [Value; 5]> {
+        let facts = ["state", "reason", "mac", "ports", "folded"];
+        let of = |host: &Value| (host["address"].to_string(), facts.map(|name| host[name].clone()));
+        report.hosts().into_iter().map(of).collect()
+    };
+    assert_eq!(found(&first.report()), found(&live));
+    assert_eq!(found(&live).len(), 11);
+}

@@ -188,6 +188,11 @@ impl Player {
         if self.mode == Mode::Strict && self.clock.now() < at {
             self.clock.sleep_until(at).await;
         }
+        self.later(at)
+    }
+
+    /// By how much it is later now than `at`.
+    fn later(&self, at: Timestamp) -> i64 {
         self.clock.now().0.wrapping_sub(at.0).cast_signed()
     }
 
@@ -221,8 +226,8 @@ impl Player {
         let (mut finished, mut is_unheard) = (self.clock.now(), false);
         for packet in packets {
             let step = self.take(origin, Some(packet));
-            let is_probe = *origin == Origin::SCAN && matches!(packet, Outgoing::Ip { .. });
-            if is_probe {
+            let is_probe = *origin == Origin::SCAN;
+            if is_probe && matches!(packet, Outgoing::Ip { .. }) {
                 let (known, unknown) = self.probes.get();
                 self.probes.set((known + u64::from(step.is_some()), unknown + u64::from(step.is_none())));
             }
@@ -238,7 +243,8 @@ impl Player {
                 results.push(Ok(self.clock.now())); // into silence
                 continue;
             };
-            let later = self.reach(step.at).await;
+            // A probe of the scan keeps to its answers, not to the recorded time.
+            let later = if is_probe { self.later(step.at) } else { self.reach(step.at).await };
             self.answer(step, later);
             let Some(sent) = &step.sent else { continue };
             let at = shifted(step.at.plus(sent.took), later);

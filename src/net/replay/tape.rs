@@ -12,7 +12,7 @@ use super::reader::{Frame, RecordingError};
 use crate::capture::Direction;
 use crate::model::{Interface, LinkType, NetError, Route, Timestamp};
 use crate::net::record::packet_note::PacketNote;
-use crate::packet::FlowKey;
+use crate::packet::{Answer, Arp, FlowKey, Packet};
 
 /// A packet that a capture has before the kernel says that it is open comes this much later.
 const AFTER_OPENING: Duration = Duration::from_micros(1);
@@ -170,13 +170,12 @@ impl Taping {
         steps.sort_by_key(|step| step.at);
         let mut by_key: HashMap<FlowKey, Vec<(Timestamp, usize)>> = HashMap::new();
         for (index, step) in steps.iter().enumerate() {
-            let sent = step.sent.as_ref().filter(|sent| !sent.is_frame);
-            if let Some(key) = sent.and_then(|sent| FlowKey::of_probe(&sent.bytes)) {
+            if let Some(key) = step.sent.as_ref().and_then(asked) {
                 by_key.entry(key).or_default().push((step.at, index));
             }
         }
         for packet in self.captured {
-            let list = FlowKey::of_reply(packet.link, &packet.bytes).and_then(|key| by_key.get(&key));
+            let list = answered(&packet).and_then(|key| by_key.get(&key));
             let last_before = |list: &Vec<(Timestamp, usize)>| {
                 let before = list.partition_point(|(at, _)| *at <= packet.due);
                 before.checked_sub(1).and_then(|last| list.get(last)).map(|(_, index)| *index)
@@ -190,6 +189,30 @@ impl Taping {
         }
         self.tape
     }
+}
+
+/// What the answer to a packet of ours has in common with it.
+fn asked(sent: &SentPacket) -> Option<FlowKey> {
+    if !sent.is_frame {
+        return FlowKey::of_probe(&sent.bytes);
+    }
+    let packet = Packet::parse(LinkType::Ethernet, &sent.bytes);
+    match packet.get::<Arp>() {
+        Some(arp) => Some(of_neighbor(arp.target_ip.into())),
+        None => FlowKey::of_probe(&packet.bytes_from(1)),
+    }
+}
+
+fn answered(packet: &CapturedPacket) -> Option<FlowKey> {
+    FlowKey::of_reply(packet.link, &packet.bytes).or_else(|| {
+        let answer = Answer::read(packet.link, &packet.bytes)?;
+        Some(of_neighbor(answer.from))
+    })
+}
+
+/// The conversation with a neighbour over ARP.
+fn of_neighbor(addr: IpAddr) -> FlowKey {
+    FlowKey { protocol: 0, remote: addr, remote_port: 0, local_port: 0 }
 }
 
 impl Tape {

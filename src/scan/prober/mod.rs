@@ -34,7 +34,7 @@ use crate::model::{LinkKind, NetError, NetErrorKind, Protocol};
 use crate::net::broker::Governor;
 use crate::net::packets::{Kernel, Ports, ReservedPort};
 use crate::net::{Network, Origin};
-use crate::runtime::Spawner;
+use crate::runtime::{Semaphore, Spawner};
 use crate::scan::probe::{Cookies, Forms, Hearing, Locals, Look};
 use crate::scan::timing::Rtt;
 
@@ -58,6 +58,8 @@ struct Shared {
     filter: Rc<Filter>,
     /// Our local ports.
     _ports: Vec<Box<dyn ReservedPort>>,
+    /// Held by who opens a capture.
+    opening: Semaphore,
     driver: RefCell<Option<Task<()>>>,
 }
 
@@ -114,6 +116,7 @@ impl Prober {
             state: RefCell::new(state),
             filter: Rc::new(filter),
             _ports: ports,
+            opening: Semaphore::new(1),
             driver: RefCell::new(None),
         };
         Ok(Prober(Rc::new(shared)))
@@ -130,7 +133,9 @@ impl Prober {
         let through = if scope > 0 { Some(scope) } else { self.0.interface };
         let route = packets.route(addr, through).await?;
         let interface = route.interface.index;
-        if !self.0.state.borrow().hears_on(interface) {
+        // One opens it; whoever comes meanwhile waits for that one.
+        let opening = if self.hears_on(interface) { None } else { Some(self.0.opening.acquire().await) };
+        if opening.is_some() && !self.hears_on(interface) {
             let interest = Interest {
                 interface: Some(interface),
                 filter: Some(Rc::clone(&self.0.filter)),
@@ -151,6 +156,10 @@ impl Prober {
             interface,
             next_hop: route.gateway.unwrap_or(addr),
         })
+    }
+
+    fn hears_on(&self, interface: u32) -> bool {
+        self.0.state.borrow().hears_on(interface)
     }
 
     /// Begins to ask a host. `rtt` is what is known of it from before.
