@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test prepare lint static bench soak deny accept record-case record-lab-cases faults fuzz
+.PHONY: help build demo test prepare lint static bench soak deny accept record-case record-lab-cases faults fuzz accuracy
 
 CARGO ?= cargo
 # Where cargo builds, and where the tests' Python lives.
@@ -43,6 +43,9 @@ bench: ## one table: sonde beside a bare client, and beside nmap where it is ins
 
 soak: ## a scan of a million simulated hosts: every host once, memory that does not grow
 	$(CARGO) bench --locked --bench compare -- million
+
+accuracy: build ## states of ports against the truth, 20 runs each: simulated, and as root in networks made for it; nmap beside
+	SONDE_ACCURACY_RUNS=$(or $(RUNS),20) $(CARGO) test --locked --test main accuracy:: -- --nocapture --test-threads=1
 
 faults: build ## every recorded case with 200 seeds of faults, or SEEDS= of them: minutes
 	SONDE_FAULT_SEEDS=$(or $(SEEDS),200) $(CARGO) test --locked --test main faults:: -- --nocapture

@@ -29,6 +29,9 @@ mod privileges;
 mod operation;
 mod options;
 
+/// Scans by packets against the truth, in networks of a scenario.
+mod accuracy;
+
 /// The connect scan, exact to the port.
 mod scan;
 

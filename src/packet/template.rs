@@ -111,7 +111,7 @@ impl Template {
         if self.protocol == SCTP {
             let crc = crc32c(&[message]) ^ u32::from(spoilt);
             message.get_mut(8..12)?.copy_from_slice(&crc.to_le_bytes());
-        } else if let Some(at) = checksum_at(self.protocol) {
+        } else if let Some(at) = checksum_at(self.protocol).filter(|_| !message.is_empty()) {
             let checksum = match folded(sum_of_message) ^ spoilt {
                 0 if self.protocol == UDP => 0xffff, // 0 would mean that there is none
                 checksum => checksum,

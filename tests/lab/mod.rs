@@ -7,8 +7,9 @@
 //! [`topology`] has the shapes, [`space`] one namespace, [`relay`] the wire that loses and delays, [`serve`] servers inside,
 //! [`itself`] proves that all of it is as described. [`scripts`] are tests of what needs a network, [`replays`] of what was recorded in one,
 //! [`payloads`] of what the UDP scan says to servers.
-//! [`ways`] of hosts that cannot be reached, [`interface`] of `-e`, [`routes`] of traceroutes; [`cases`] makes the recorded cases of scripts that need a network.
+//! [`accuracy`] of scans by packets, [`ways`] of hosts that cannot be reached, [`interface`] of `-e`, [`routes`] of traceroutes; [`cases`] makes the recorded cases of scripts that need a network.
 
+mod accuracy;
 mod cases;
 mod interface;
 mod itself;

@@ -97,8 +97,7 @@ impl Forms {
         let is_v6 = source.is_ipv6();
         let (message, protocol) = if question.form == Form::Protocol {
             let number = question.number as u8;
-            let foreign = if is_v6 { number::ICMP } else { number::ICMPV6 };
-            let form = of_protocol(number).filter(|_| number != foreign);
+            let form = of_protocol(number, is_v6);
             (form.and_then(|form| message(form, is_v6)), Some(number))
         } else {
             (Some(message(question.form, is_v6)?), None)
@@ -140,10 +139,12 @@ fn message(form: Form, is_v6: bool) -> Option<Layer> {
     })
 }
 
-/// The form a host expects behind the IP header of a protocol; nothing of those a scanner has no use for.
-fn of_protocol(number: u8) -> Option<Form> {
+/// The form a host expects behind the IP header of a protocol; nothing of those a scanner has no use for, nor of the other
+/// family's ICMP.
+fn of_protocol(number: u8, is_v6: bool) -> Option<Form> {
     match number {
-        number::ICMP | number::ICMPV6 => Some(Form::Echo),
+        number::ICMP if !is_v6 => Some(Form::Echo),
+        number::ICMPV6 if is_v6 => Some(Form::Echo),
         number::TCP => Some(Form::Tcp(Tcp::ACK)),
         number::UDP => Some(Form::Udp),
         number::SCTP => Some(Form::SctpInit),
@@ -180,7 +181,7 @@ fn blanks(question: Question, at: &Address) -> ([(usize, u16); 6], usize) {
     let mut form = question.form;
     if form == Form::Protocol {
         words[1].1 = SELDOM;
-        match of_protocol(question.number as u8) {
+        match of_protocol(question.number as u8, at.to.is_ipv6()) {
             Some(spoken) => form = spoken,
             None => return (words, 0),
         }

@@ -113,6 +113,17 @@ impl Hearing {
         }
     }
 
+    /// Whether `bytes` are to one of our local ports, whatever they prove.
+    pub fn is_to_us(&self, link: LinkType, bytes: &[u8]) -> bool {
+        let (protocol, port) = match Answer::read(link, bytes).map(|answer| answer.body) {
+            Some(Body::Tcp(segment)) => (number::TCP, segment.destination),
+            Some(Body::Udp(_, destination)) => (number::UDP, destination),
+            Some(Body::Sctp { destination, .. }) => (number::SCTP, destination),
+            _ => return false,
+        };
+        self.purposes(protocol, port).next().is_some()
+    }
+
     /// The protocol of a packet, for who scans protocols: any packet of it shows that the host speaks it.
     pub fn protocol(link: LinkType, bytes: &[u8]) -> Option<Heard> {
         let answer = Answer::read(link, bytes)?;

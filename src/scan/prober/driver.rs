@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_lite::future::yield_now;
 
 use super::Shared;
-use super::job::Way;
 use super::state::Ask;
+use super::way::Way;
 use crate::capture::Captured;
 use crate::model::{NetError, Timestamp};
 use crate::net::Origin;

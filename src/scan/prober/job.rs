@@ -4,21 +4,24 @@
 //! to be asked again (*retry*), given up for now (*bench*), or decided. Only the first keeps others waiting. Pure: times are
 //! handed in.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::pace::Pace;
 use super::ping::{Ping, Silence};
 use super::plan::{Finding, Plan};
+use super::slot::{Slot, Stage};
 use super::trail::Step;
 use super::verdicts::{Verdict, Verdicts};
+use super::way::{Heeded, Introduced, Place, Way};
 use crate::model::{MacAddr, NetError, PortState, Reason, Timestamp};
 use crate::scan::kind::Reply;
 use crate::scan::probe::{Heard, Question};
 use crate::scan::timing::window::{PING_WEIGHT, Scope};
-use crate::scan::timing::{Rtt, Tries, Window};
+use crate::scan::timing::{Rtt, Throttle, Tries, Window};
 
 /// Questions to one host.
 pub struct Job {
@@ -34,6 +37,9 @@ pub struct Job {
     pub(super) last_sample: Option<Duration>,
     pub(super) window: Window,
     pub(super) tries: Tries,
+    throttle: Throttle,
+    /// Whether it gave answers that hosts may limit.
+    is_limitable: bool,
     slots: Vec<Slot>,
     /// Questions asked at least once.
     begun: usize,
@@ -54,6 +60,10 @@ pub struct Job {
     /// No probe before.
     pub(super) not_before: Timestamp,
     ping: Ping,
+    /// The highest try any host of the same sweep answered.
+    pub(super) sweep_try: Option<Rc<Cell<u8>>>,
+    last_sent: Timestamp,
+    trickle: Option<Duration>,
     /// What the host told about its link.
     pub mac: Option<MacAddr>,
     /// Why the host is up, once something showed it.
@@ -73,75 +83,15 @@ pub struct Job {
     pub(super) place: Place,
 }
 
-/// What an answer meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Heeded {
-    /// It decided something, or was waited for.
-    pub(super) is_answer: bool,
-    /// It proves that a packet sent then was lost.
-    pub(super) lost: Option<Timestamp>,
-    /// It answers a ping.
-    pub(super) is_ping: bool,
-}
+/// Pause before a host that stopped answering is asked for the last time, and between probes if it then answers; four times
+/// as long when that happens again.
+const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(100));
 
-/// Who is asked, and the way there.
-#[derive(Debug, Clone)]
-pub struct Way {
-    /// The host.
-    pub addr: IpAddr,
-    /// The interface its packets must take, where its address or the user says so; 0 otherwise.
-    pub scope: u32,
-    /// Our address towards it.
-    pub source: IpAddr,
-    /// Our hardware address on its link, if its neighbours are asked for.
-    pub mac: Option<MacAddr>,
-    /// The interface on the way.
-    pub interface: u32,
-    /// Who gets packets to it first.
-    pub next_hop: IpAddr,
-}
-
-/// Where a job stands among the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
-    /// In the ring of those that may send.
-    pub(super) is_queued: bool,
-    /// Among those that only the user's lowest rate lets send.
-    pub(super) is_held: bool,
-    /// When it is looked at next.
-    pub(super) armed: Option<Timestamp>,
-}
-
-/// Whether the way to a host was tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Introduced {
-    No,
-    UnderWay,
-    Yes,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
-    #[default]
-    New,
-    Young,
-    Old,
-    Waiting,
-    Decided,
-}
-
-/// One question. Times are microseconds since the job began.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    sent: u32,
-    before: u32,
-    tries: u8,
-    stage: Stage,
-    verdict: u8,
-}
-
-/// Pause before a host that stopped answering is asked for the last time, and between probes if it then answers.
-const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(20));
+/// Pause between probes of a host that seems to limit its answers, until its limit is measured: resets, ICMP errors.
+const FIRST_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+/// When answers have run dry, nobody is asked again sooner: a limit of one a second has let one pass
+/// by then, also by a coarse clock.
+const REFILL: Duration = Duration::from_millis(1200);
 
 /// What a job does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +107,6 @@ pub(super) enum Next {
 impl Job {
     /// A job not begun. `offset` says where its order begins; `rtt` is what is known of the host.
     pub(super) fn new(host: Way, plan: Plan, pace: &Pace, rtt: Rtt, (offset, now): (usize, Timestamp)) -> Job {
-        let tries = pace.tries(&plan);
         let mut window = Window::new(pace.host_window(), Scope::Host);
         if let Some(srtt) = rtt.smoothed() {
             window.round_trip(srtt);
@@ -169,7 +118,9 @@ impl Job {
             own_rtt: Some(pace.unknown(&plan)).filter(|_| matches!(plan, Plan::Discovery(_))),
             last_sample: None,
             window,
-            tries: Tries::new(tries),
+            tries: Tries::new(pace.tries(&plan)),
+            throttle: Throttle::new(pace.pause(&plan)),
+            is_limitable: false,
             slots: vec![Slot::default(); count],
             begun: 0,
             offset,
@@ -183,7 +134,10 @@ impl Job {
             patience: pace.patience(&plan),
             started: now,
             not_before: now,
-            ping: Ping::new(!pace.fixed_port, now),
+            ping: Ping::new(!pace.fixed_port && plan.protocol() != 0, now),
+            sweep_try: None,
+            last_sent: now,
+            trickle: pace.trickle(),
             mac: None,
             up: None,
             answered: None,
@@ -215,7 +169,14 @@ impl Job {
 
     /// Whether its own window and pause let it ask at `now`.
     pub(super) fn may_ask(&self, now: Timestamp) -> bool {
-        !self.is_paused(now) && (self.is_paced() || self.window.allows(self.active))
+        let in_window = self.is_paced() || self.window.allows(self.active);
+        !self.is_paused(now) && (in_window || self.trickle().is_some_and(|at| now >= at))
+    }
+
+    /// When it asks next in spite of its window.
+    fn trickle(&self) -> Option<Timestamp> {
+        let is_unheard = self.rtt.samples() == 0 && !self.is_paced();
+        self.trickle.filter(|_| is_unheard).map(|pause| self.last_sent.plus(pause))
     }
 
     /// Whether it pauses between two probes.
@@ -236,7 +197,7 @@ impl Job {
         while let Some(place) = self.retry.pop_front() {
             let place = place as usize;
             if let Some(slot) = self.slots.get(place).filter(|slot| slot.stage == Stage::Waiting) {
-                return Next::Ask(place, slot.tries);
+                return Next::Ask(place, slot.next_number());
             }
         }
         if self.begun < self.slots.len() {
@@ -260,9 +221,11 @@ impl Job {
         self.young.push_back(place as u32);
         self.window.probe_sent();
         self.ping.probe_sent();
-        let delay = self.tries.delay();
-        if !delay.is_zero() {
-            self.not_before = at.plus(delay);
+        self.last_sent = at;
+        self.throttle.sent(self.active);
+        let pause = self.throttle.pause();
+        if !pause.is_zero() {
+            self.not_before = at.plus(pause);
         }
     }
 
@@ -330,32 +293,71 @@ impl Job {
             return Heeded::default();
         }
         // The number of an answer about the route is the hop.
-        let number = heard.number.filter(|_| !self.is_route()).unwrap_or(slot.tries.saturating_sub(1));
-        if number >= slot.tries {
-            return Heeded::default(); // a try that was not made yet
-        }
+        let number = heard.number.filter(|_| !self.is_route());
+        let Some(number) = slot.try_of(number) else { return Heeded::default() }; // not made yet
         let time = self.learn_time(&slot, number, at);
         if slot.stage == Stage::Young {
             self.active -= 1;
         }
         self.decide(place, finding, heard);
         self.follow(place, finding, (heard, time));
-        let is_sign = number > 0 && self.is_sign_of_loss(finding, pace);
-        let raised = self.tries.answered(number.into());
+        let (is_late, is_limited) = (number > slot.excused, self.may_be_limited(finding, pace));
+        if let Some(highest) = &self.sweep_try {
+            highest.set(highest.get().max(number));
+        }
+        let raised = self.tries.answered(number.saturating_sub(slot.excused).into());
         if raised {
             self.return_bench();
         }
+        if is_limited {
+            self.hear_limited(at, is_late);
+        }
+        // Who limits its answers says nothing about the way to it.
+        let is_sign = is_late && !(is_limited && self.throttle.is_limiting()) && self.is_sign_of_loss(finding, pace);
         let lost = is_sign.then(|| self.time(slot.before.min(slot.sent)));
         match lost {
-            Some(sent) => {
-                self.window.lost(sent, at, self.active);
-                if self.tries.lost() {
-                    self.not_before = at.plus(self.tries.delay());
-                }
-            }
+            Some(sent) => _ = self.window.lost(sent, at, self.active),
             None => self.window.answered(1.0),
         }
         Heeded { is_answer: true, lost, is_ping: false }
+    }
+
+    /// An answer that the host may limit.
+    fn hear_limited(&mut self, at: Timestamp, is_late: bool) {
+        self.is_limitable = true;
+        let is_first_sign = is_late && self.throttle.is_dry() && !self.throttle.is_limiting();
+        if is_first_sign {
+            self.throttle.slow_down(self.first_pause());
+        }
+        let is_proven = self.throttle.answered(at, is_late);
+        if is_first_sign || is_proven {
+            self.not_before = at.plus(self.throttle.pause());
+        }
+        if is_proven {
+            self.begin_anew();
+        }
+    }
+
+    /// The pause while a limit is only suspected.
+    fn first_pause(&self) -> Duration {
+        let is_udp = self.plan.protocol() == crate::packet::number::UDP;
+        if is_udp { FIRST_PAUSE.1 } else { FIRST_PAUSE.0 }
+    }
+
+    /// What was asked so far proves nothing: whoever is silent is asked anew, as often as anybody.
+    fn begin_anew(&mut self) {
+        for slot in &mut self.slots {
+            slot.excused = slot.tries;
+        }
+        self.tries.forget();
+        self.return_bench();
+    }
+
+    /// Whether a host may limit how often it says so. What silence would say as well is not worth waiting for.
+    fn may_be_limited(&self, finding: Finding, pace: &Pace) -> bool {
+        let (Plan::Ports(plan), Finding::Port(state, reason)) = (&self.plan, finding) else { return false };
+        let is_defeated = if reason == Reason::Reset { pace.defeat_rst } else { pace.defeat_icmp };
+        state != PortState::Open && state != plan.kind.silent() && !is_defeated
     }
 
     /// What a filter or a rate limit says late is no sign that packets get lost on the way.
@@ -449,8 +451,9 @@ impl Job {
         self.rtt.sample(at.since(sent));
         self.window.answered(PING_WEIGHT);
         if is_back {
-            self.tries.slow_down(REST.1);
-            self.ask_bench_again();
+            self.degraded = false;
+            self.throttle.slow_down(REST.1 * 4u32.pow(self.ping.returns().saturating_sub(1).into()));
+            self.begin_anew();
         }
         Heeded { is_answer: true, lost: None, is_ping: true }
     }
@@ -464,7 +467,7 @@ impl Job {
         let allowed = self.tries.allowed();
         let (back, stays) = std::mem::take(&mut self.bench)
             .into_iter()
-            .partition(|place| self.slots.get(*place as usize).is_some_and(|slot| u32::from(slot.tries) < allowed));
+            .partition(|place| self.slots.get(*place as usize).is_some_and(|slot| slot.counted() < allowed));
         self.bench = stays;
         let back: Vec<u32> = back;
         self.retry.extend(back);
@@ -473,12 +476,18 @@ impl Job {
     /// Lets time pass: what is too old to be on its way makes room, what is too old to be answered is asked again or given
     /// up. Ends the job when nothing is left to do. True if something was taken for lost, with the time it had been sent.
     pub(super) fn pass(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(tried) = &self.sweep_try {
+            self.tries.answered_before(tried.get().into());
+        }
         let timeout = self.rtt.timeout();
         while let Some(place) = self.first_if(&self.young, Stage::Young, now) {
             self.young.pop_front();
-            if let Some(slot) = self.slots.get_mut(place as usize)
-                && slot.stage == Stage::Young
-            {
+            let Some(slot) = self.slots.get_mut(place as usize) else { continue };
+            let is_open = self.verdicts.get(slot.verdict).is_some_and(|verdict| verdict.state == PortState::Open);
+            if slot.tries == 1 && !is_open {
+                self.throttle.settled(slot.stage == Stage::Decided);
+            }
+            if slot.stage == Stage::Young {
                 slot.stage = Stage::Old;
                 self.active -= 1;
                 self.old.push_back(place);
@@ -511,19 +520,29 @@ impl Job {
         }
         // What is known of the round trip comes from other hosts as long as nobody knows whether this one is there: so the
         // last try waits as long as one about which nothing is known. Of routers nothing is known at all.
-        let is_last = u32::from(slot.tries) >= self.tries.allowed();
+        let is_last = slot.counted() >= self.tries.allowed();
         let least = if (self.is_paced() || self.is_route()) && is_last { self.patience } else { Duration::ZERO };
-        self.rtt.timeout().max(least)
+        let is_limitable = self.is_limitable || self.throttle.is_usual();
+        let may_be_held_back = is_limitable && slot.counted() == 1 && self.throttle.is_dry();
+        let refill = match self.throttle.proven() {
+            Some(spacing) => spacing / 2, // tries one after another would share their fate
+            None if self.throttle.is_limiting() => REFILL / 2,
+            None if may_be_held_back => REFILL,
+            None => Duration::ZERO,
+        };
+        self.rtt.timeout().max(least).max(refill)
     }
 
     fn give_up(&mut self, place: u32) {
         let allowed = self.tries.allowed();
         let Some(slot) = self.slots.get_mut(place as usize).filter(|slot| slot.stage == Stage::Old) else { return };
         slot.stage = Stage::Waiting;
-        if u32::from(slot.tries) < allowed {
-            self.retry.push_back(place);
-        } else {
+        if slot.counted() >= allowed {
             self.bench.push(place);
+        } else if slot.counted() > 0 && self.throttle.is_limiting() {
+            self.retry.push_front(place); // whether the pause is too short shows at once
+        } else {
+            self.retry.push_back(place);
         }
     }
 
@@ -535,25 +554,14 @@ impl Job {
             self.is_over = true;
             return;
         }
-        match self.ping.at_the_end(self.tries.saw_loss()) {
+        match self.ping.at_the_end() {
             Silence::Believe => self.is_over = true,
-            Silence::Insist => self.ask_bench_again(),
             Silence::Wait => {}
             Silence::Pause => {
                 self.degraded = true;
                 self.not_before = now.plus(REST.0);
             }
         }
-    }
-
-    /// Everything silent once more, as often as the user allows at all.
-    fn ask_bench_again(&mut self) {
-        let most = self.tries.most();
-        let (again, stays) = std::mem::take(&mut self.bench).into_iter().partition::<Vec<u32>, _>(|place| {
-            self.slots.get(*place as usize).is_some_and(|slot| u32::from(slot.tries) < most)
-        });
-        self.bench = stays;
-        self.retry.extend(again);
     }
 
     /// When time has something to do for it; none if it waits for nothing.
@@ -569,7 +577,8 @@ impl Job {
         let old = of(&self.old, Stage::Old);
         let ping = self.ping.deadline(self.rtt.timeout());
         let pause = (self.has_work() && self.not_before > now).then_some(self.not_before);
-        [young, old, ping, pause].into_iter().flatten().min()
+        let trickle = self.trickle().filter(|at| self.has_work() && *at > now);
+        [young, old, ping, pause, trickle].into_iter().flatten().min()
     }
 
     /// Whether nothing is left to ask.

@@ -11,9 +11,11 @@ mod pace;
 mod ping;
 mod plan;
 mod rate;
+mod slot;
 mod state;
 mod trail;
 mod verdicts;
+mod way;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -23,12 +25,13 @@ use std::task::Poll;
 
 use async_executor::Task;
 
-pub use self::job::{Job, Way};
+pub use self::job::Job;
 pub use self::pace::Pace;
 pub use self::plan::{Discovery, Finding, MOST_HOPS, Plan, PortPlan, RoutePlan};
 use self::state::{JobId, State};
 pub use self::trail::Step;
 pub use self::verdicts::Verdict;
+pub use self::way::Way;
 use crate::capture::{Directions, Filter, Interest};
 use crate::model::{LinkKind, NetError, NetErrorKind, Protocol};
 use crate::net::broker::Governor;
@@ -192,6 +195,8 @@ pub struct Counts {
     pub sent: u64,
     /// Answers to probes.
     pub answers: u64,
+    /// Answers to what was answered before, or was not asked.
+    pub repeated: u64,
     /// Packets to our ports that prove nothing: forged, too late, or somebody else's.
     pub strangers: u64,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::plan::Plan;
 use crate::packet::number;
 use crate::scan::timing::tries::TryBounds;
-use crate::scan::timing::{Rtt, RttBounds, WindowBounds};
+use crate::scan::timing::{PauseBounds, Rtt, RttBounds, WindowBounds};
 
 /// Numbers of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,20 +58,18 @@ impl Pace {
 
     /// Bounds of the tries of a plan.
     pub fn tries(&self, plan: &Plan) -> TryBounds {
-        let is_udp = plan.protocol() == number::UDP;
         let is_route = matches!(plan, Plan::Route(_));
-        let max_delay = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
         // One lost ARP request must not cost a host; other pings come in fours.
         let least = if plan.is_of_neighbor() || is_route { 3 } else { 2 };
-        TryBounds {
-            retries: if is_route { self.retries.min(HOP_RETRIES) } else { self.retries },
-            least,
-            delay: self.delay,
-            max_delay,
-            first_delay: Duration::from_millis(if is_udp { 50 } else { 5 }),
-            tolerated: if self.template >= 4 { 0.4 } else { 0.3 },
-            tolerated_try: if self.template >= 4 { 4 } else { 3 },
-        }
+        TryBounds { retries: if is_route { self.retries.min(HOP_RETRIES) } else { self.retries }, least }
+    }
+
+    /// Bounds of the pause between probes of one host.
+    pub fn pause(&self, plan: &Plan) -> PauseBounds {
+        let is_udp = plan.protocol() == number::UDP;
+        let most = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
+        // Kernels let about one ICMP error a second pass to each destination (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4).
+        PauseBounds { least: self.delay, most: most.max(self.delay), is_usual: is_udp }
     }
 
     /// Wait for the first answer of a host: neighbours are near.
@@ -94,6 +92,12 @@ impl Pace {
             4 => 20_000.0,
             _ => 40_000.0,
         }
+    }
+
+    /// Pause between probes to a host nothing was ever heard of, whatever its window says: its silence may last.
+    pub fn trickle(&self) -> Option<Duration> {
+        let is_bounded = self.parallelism.1.is_some();
+        (!is_bounded && self.template >= 3).then(|| Duration::from_millis(10) / u32::from(self.template - 2))
     }
 
     fn growth(&self) -> f64 {

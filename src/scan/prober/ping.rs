@@ -19,6 +19,8 @@ pub(super) struct Ping {
     quiet: u32,
     last_heard: Timestamp,
     doubt: Doubt,
+    /// How often the host came back.
+    returns: u8,
 }
 
 /// What is done about the silence of some ports of a host that answered at others.
@@ -26,8 +28,6 @@ pub(super) struct Ping {
 enum Doubt {
     /// Nothing yet.
     None,
-    /// Packets get lost on the way, so everything silent is asked again.
-    Insisting,
     /// Does it still answer what it answered before?
     Asking,
     /// It did not, and is asked once more after a pause.
@@ -41,8 +41,6 @@ enum Doubt {
 pub(super) enum Silence {
     /// Believe it.
     Believe,
-    /// Ask again for everything silent.
-    Insist,
     /// Wait for the answer to a ping.
     Wait,
     /// The host is gone, it seems: pause, and ping once more.
@@ -51,12 +49,23 @@ pub(super) enum Silence {
 
 /// A quiet host is pinged after so long and so many probes.
 const AFTER: (Duration, u32) = (Duration::from_millis(1250), 10);
+/// Everything silent is asked anew so often because the host came back.
+const RETURNS: u8 = 3;
 /// So many unanswered pings in a row: the host that answered is gone.
 const GONE: u8 = 3;
 
 impl Ping {
     pub(super) fn new(is_possible: bool, now: Timestamp) -> Ping {
-        Ping { place: None, is_possible, out: None, missed: 0, quiet: 0, last_heard: now, doubt: Doubt::None }
+        Ping {
+            place: None,
+            is_possible,
+            out: None,
+            missed: 0,
+            quiet: 0,
+            last_heard: now,
+            doubt: Doubt::None,
+            returns: 0,
+        }
     }
 
     /// Whether another answer to the question at `place` would be worth more than that to the one pinged with so far: resets
@@ -94,6 +103,11 @@ impl Ping {
         (self.out, self.quiet) = (Some(at), 0);
     }
 
+    /// How often the host came back from where it was gone.
+    pub(super) fn returns(&self) -> u8 {
+        self.returns
+    }
+
     /// Something was heard of the host.
     pub(super) fn heard(&mut self, at: Timestamp) {
         (self.quiet, self.last_heard) = (0, at);
@@ -104,9 +118,12 @@ impl Ping {
         let sent = self.out.take()?;
         self.missed = 0;
         let is_back = self.doubt == Doubt::LastChance;
-        if matches!(self.doubt, Doubt::Asking | Doubt::LastChance) {
-            self.doubt = Doubt::Settled;
-        }
+        self.returns += u8::from(is_back);
+        self.doubt = match self.doubt {
+            Doubt::LastChance if self.returns < RETURNS => Doubt::None,
+            Doubt::Asking | Doubt::LastChance => Doubt::Settled,
+            other => other,
+        };
         Some((sent, is_back))
     }
 
@@ -128,18 +145,13 @@ impl Ping {
         self.missed >= GONE
     }
 
-    /// Everything was asked, and some of it is silent; `lossy` if packets got lost. Silence is believed when the host still
-    /// answers what it answered before.
-    pub(super) fn at_the_end(&mut self, lossy: bool) -> Silence {
+    /// Everything was asked, and some of it is silent. Silence is believed when the host still answers what it answered before.
+    pub(super) fn at_the_end(&mut self) -> Silence {
         if self.place.is_none() {
             return Silence::Believe;
         }
         match self.doubt {
-            Doubt::None if lossy => {
-                self.doubt = Doubt::Insisting;
-                Silence::Insist
-            }
-            Doubt::None | Doubt::Insisting => {
+            Doubt::None => {
                 (self.doubt, self.missed) = (Doubt::Asking, 0);
                 Silence::Wait
             }
@@ -178,33 +190,32 @@ mod tests {
         ping.consider(9, Finding::Port(PortState::Closed, Reason::Reset));
         (0..10).for_each(|_| ping.probe_sent());
         assert_eq!((ping.due(LATER, false), ping.due(Timestamp(0), false)), (Some(9), None));
-        assert_eq!(Ping::new(false, LATER).at_the_end(true), Silence::Believe);
+        assert_eq!(Ping::new(false, LATER).at_the_end(), Silence::Believe);
     }
 
     #[test]
     fn silence_is_believed_of_a_host_that_still_answers() {
         let mut ping = pinged();
-        assert_eq!(ping.at_the_end(true), Silence::Insist);
-        assert_eq!(ping.at_the_end(true), Silence::Wait);
+        assert_eq!(ping.at_the_end(), Silence::Wait);
         assert_eq!(ping.due(LATER, true), Some(7));
         ping.sent(LATER);
         assert_eq!(ping.answered(), Some((LATER, false)));
-        assert_eq!(ping.at_the_end(true), Silence::Believe);
+        assert_eq!(ping.at_the_end(), Silence::Believe);
     }
 
     #[test]
     fn a_host_that_went_away_gets_a_last_chance() {
         let mut ping = pinged();
-        assert_eq!(ping.at_the_end(false), Silence::Wait);
+        assert_eq!(ping.at_the_end(), Silence::Wait);
         let miss = |ping: &mut Ping| {
             ping.sent(Timestamp(0));
             assert_eq!(ping.pass(LATER, LONG), Some(Timestamp(0)));
         };
         (0..3).for_each(|_| miss(&mut ping));
         assert!(ping.is_gone());
-        assert_eq!(ping.at_the_end(false), Silence::Pause);
-        assert_eq!(ping.at_the_end(false), Silence::Wait);
+        assert_eq!(ping.at_the_end(), Silence::Pause);
+        assert_eq!(ping.at_the_end(), Silence::Wait);
         miss(&mut ping);
-        assert_eq!(ping.at_the_end(false), Silence::Believe);
+        assert_eq!(ping.at_the_end(), Silence::Believe);
     }
 }

@@ -1,17 +1,20 @@
 //! Who is asked, who may send, and who waits for what.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::task::Waker;
 
 use async_executor::Task;
 
 use super::Counts;
-use super::job::{Introduced, Job, Next, Way};
+use super::job::{Job, Next};
 use super::pace::Pace;
 use super::plan::Plan;
 use super::rate::Rate;
+use super::way::{Introduced, Way};
 use crate::capture::{Captured, Subscription};
 use crate::model::{NetError, NetErrorKind, Timestamp};
 use crate::scan::probe::{Form, Forms, Heard, Hearing, Purpose};
@@ -52,7 +55,8 @@ pub(super) struct State {
     /// Sent in spite of everybody's window, so that silence of many does not stop all.
     floor: Rate,
     least: Option<Rate>,
-    sweep_try: u8,
+    /// The highest try any host of a sweep answered.
+    sweep_try: Rc<Cell<u8>>,
     /// Round-trip times of hosts that answered a sweep: of neighbours, of others.
     sweep_rtt: [Option<Rtt>; 2],
     pub(super) forms: Forms,
@@ -103,7 +107,7 @@ impl State {
             sweep_rate: Rate::new(pace.sweep_rate(), now),
             floor: Rate::new(pace.sweep_rate() / 10.0, now),
             least: pace.min_rate.map(|rate| Rate::new(rate, now)),
-            sweep_try: 0,
+            sweep_try: Rc::default(),
             sweep_rtt: [None, None],
             forms,
             hearing,
@@ -160,7 +164,7 @@ impl State {
         let rtt = rtt.unwrap_or_else(|| self.usual_rtt(&plan, pace));
         let mut job = Job::new(host, plan, pace, rtt, (offset, now));
         if job.is_paced() {
-            job.tries.answered_before(self.sweep_try.into());
+            job.sweep_try = Some(Rc::clone(&self.sweep_try));
         }
         self.serial += 1;
         let index = self.free.pop().unwrap_or(self.jobs.len());
@@ -481,7 +485,8 @@ impl State {
             Some((self.find(&heard, scope(heard.host))?, heard))
         });
         let Some((id, heard)) = found else {
-            self.counts.strangers += u64::from(heard.is_some());
+            let is_stranger = heard.is_some() || self.hearing.is_to_us(packet.link, &packet.bytes);
+            self.counts.strangers += u64::from(is_stranger);
             return;
         };
         let heeded = self.with(id, now, |job| job.hear(&heard, packet.at, pace)).unwrap_or_default();
@@ -489,11 +494,9 @@ impl State {
         let Some(job) = self.job(id) else { return };
         let (is_paced, rtt) = (job.is_paced(), job.rtt.timeout());
         self.counts.answers += u64::from(heeded.is_answer);
+        self.counts.repeated += u64::from(!heeded.is_answer);
         match (heeded.lost, is_paced) {
-            (Some(_), true) => {
-                self.sweep_rate.halve(now, rtt);
-                self.sweep_try = self.sweep_try.max(heard.number.unwrap_or(0));
-            }
+            (Some(_), true) => self.sweep_rate.halve(now, rtt),
             (None, true) => self.sweep_rate.recover(),
             (Some(sent), false) => _ = self.window.lost(sent, now, self.active),
             (None, false) if heeded.is_answer => self.window.answered(if heeded.is_ping { PING_WEIGHT } else { 1.0 }),

@@ -1,50 +1,54 @@
-//! How often a probe is sent again, and how slowly: as often as answers prove that tries get lost, not oftener.
+//! How often a probe is sent again: as often as answers prove that tries get lost, not oftener.
 
-use std::time::Duration;
-
-/// Bounds of tries and of the pause between probes of one host.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Bounds of tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TryBounds {
     /// Tries after the first.
     pub retries: u32,
     /// Tries that silence gets in any case, as far as the user allows.
     pub least: u32,
-    /// Pause between probes that the user asked for.
-    pub delay: Duration,
-    /// Longest pause a scan may choose by itself.
-    pub max_delay: Duration,
-    /// First pause it chooses.
-    pub first_delay: Duration,
-    /// Share of lost probes that makes it choose one.
-    pub tolerated: f64,
-    /// Highest try that may succeed before it chooses one.
-    pub tolerated_try: u32,
 }
 
 /// What one host has taught.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tries {
     bounds: TryBounds,
     highest_answered: u32,
-    delay: Duration,
+    saw_loss: bool,
     lost: u32,
     good: u32,
+    allowed: u32,
 }
 
-/// Losses before the pause is lengthened.
-const EVIDENCE: u32 = 10;
+/// Questions whose silence may be wrong, of all of a host.
+const DOUBT: f64 = 1e-4;
+/// What is thought to be lost before anything shows it: so many of so many.
+const PRIOR: (f64, f64) = (0.5, 10.0);
 
 impl Tries {
     /// Nothing known.
     pub fn new(bounds: TryBounds) -> Tries {
-        Tries { bounds, highest_answered: 0, delay: bounds.delay, lost: 0, good: 0 }
+        let allowed = bounds.least.min(bounds.retries.saturating_add(1));
+        Tries { bounds, highest_answered: 0, saw_loss: false, lost: 0, good: 0, allowed }
     }
 
-    /// Tries a question gets now. Where the first is always answered, a second is enough; where later ones are, two more than
-    /// the highest that ever was; within what the user allows.
+    /// Tries a question gets now. Where the first is always answered, a second is enough. Where later ones are, two more
+    /// than the highest that ever was, and so many that hardly a question loses all of them; within what the user allows.
     pub fn allowed(&self) -> u32 {
+        self.allowed
+    }
+
+    fn learn(&mut self) {
         let evident = if self.highest_answered > 0 { self.highest_answered + 3 } else { 0 };
-        evident.max(self.bounds.least).min(self.most())
+        let sure = if self.saw_loss { self.sure() } else { 0 };
+        self.allowed = evident.max(sure).max(self.bounds.least).min(self.most());
+    }
+
+    /// Tries of which a question loses all less often than is doubted.
+    fn sure(&self) -> u32 {
+        let (lost, good) = (f64::from(self.lost), f64::from(self.good));
+        let share = (lost + PRIOR.0) / (lost + good + PRIOR.1);
+        ((DOUBT / good.max(1.0)).ln() / share.ln()).ceil() as u32
     }
 
     /// Tries the user allows.
@@ -54,44 +58,31 @@ impl Tries {
 
     /// Whether anything showed that packets get lost, or that answers are limited.
     pub fn saw_loss(&self) -> bool {
-        self.highest_answered > 0
+        self.saw_loss
     }
 
-    /// Pauses at least so long from now on.
-    pub fn slow_down(&mut self, delay: Duration) {
-        self.delay = self.delay.max(delay);
+    /// Counts tries anew: answers are limited.
+    pub fn forget(&mut self) {
+        /// Where answers are limited, more get lost than the prior says, until the pause is right.
+        const LIMITED: u32 = 3;
+        (self.highest_answered, self.lost, self.good) = (0, LIMITED, LIMITED);
+        self.learn();
     }
 
     /// Try `number` was answered by somebody on the same way.
     pub fn answered_before(&mut self, number: u32) {
         self.highest_answered = self.highest_answered.max(number);
-    }
-
-    /// Pause between probes of the host.
-    pub fn delay(&self) -> Duration {
-        self.delay
+        self.saw_loss |= number > 0;
+        self.learn();
     }
 
     /// An answer to try `number` (the first is 0). True if more tries are allowed than before: what was given up comes back.
     pub fn answered(&mut self, number: u32) -> bool {
-        self.good = self.good.saturating_add(1);
         let before = self.allowed();
-        self.highest_answered = self.highest_answered.max(number);
+        self.lost = self.lost.saturating_add(number);
+        self.good = self.good.saturating_add(1);
+        self.answered_before(number);
         self.allowed() > before
-    }
-
-    /// A probe proved to be lost. True if the pause was lengthened.
-    pub fn lost(&mut self) -> bool {
-        self.lost = self.lost.saturating_add(1);
-        let share = f64::from(self.lost) / f64::from(self.lost + self.good);
-        let much = self.lost > EVIDENCE && share > self.bounds.tolerated;
-        if !(much || self.highest_answered > self.bounds.tolerated_try) || self.delay >= self.bounds.max_delay {
-            return false;
-        }
-        let next = if self.delay.is_zero() { self.bounds.first_delay } else { self.delay * 2 };
-        self.delay = next.min(self.bounds.max_delay);
-        (self.lost, self.good) = (0, 0);
-        true
     }
 }
 
@@ -99,36 +90,17 @@ impl Tries {
 mod tests {
     use super::*;
 
-    const BOUNDS: TryBounds = TryBounds {
-        retries: 10,
-        least: 2,
-        delay: Duration::ZERO,
-        max_delay: Duration::from_secs(1),
-        first_delay: Duration::from_millis(5),
-        tolerated: 0.3,
-        tolerated_try: 3,
-    };
-
     #[test]
     fn silence_costs_two_tries_and_answers_to_later_ones_earn_more() {
-        let mut tries = Tries::new(BOUNDS);
+        let mut tries = Tries::new(TryBounds { retries: 10, least: 2 });
         assert_eq!(tries.allowed(), 2);
         assert!(!tries.answered(0));
         assert!(tries.answered(1));
-        assert_eq!(tries.allowed(), 4);
+        assert_eq!(tries.allowed(), 5, "one of two answers came late");
+        (0..1000).for_each(|_| _ = tries.answered(0));
+        assert_eq!(tries.allowed(), 4, "one of a thousand did");
         (2..20).for_each(|number| _ = tries.answered(number));
         assert_eq!((tries.allowed(), tries.most(), tries.saw_loss()), (11, 11, true));
-        assert_eq!(Tries::new(TryBounds { retries: 0, ..BOUNDS }).allowed(), 1);
-    }
-
-    #[test]
-    fn proven_losses_slow_down_and_good_answers_do_not() {
-        let mut tries = Tries::new(BOUNDS);
-        (0..100).for_each(|_| _ = tries.answered(0));
-        assert_eq!((0..30).filter(|_| tries.lost()).count(), 0, "less than a third");
-        let slowed = (0..200).filter(|_| tries.lost()).count();
-        assert_eq!((slowed > 1, tries.delay() <= Duration::from_secs(1)), (true, true));
-        (0..1000).for_each(|_| _ = tries.lost());
-        assert_eq!(tries.delay(), Duration::from_secs(1));
+        assert_eq!(Tries::new(TryBounds { retries: 0, least: 2 }).allowed(), 1);
     }
 }
