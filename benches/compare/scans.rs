@@ -104,9 +104,10 @@ fn compare_all(bench: &Bench, table: &mut Table, works: &[Work]) -> Result<(), F
     let mut wrong = Vec::new();
     for work in works {
         eprintln!("  {} ...", work.name);
-        let contenders = compare(bench, work, &mut peers)?;
-        if !tell(table, work, &contenders) {
-            wrong.push(format!("{}: sonde found something else than there is", work.name));
+        match compare(bench, work, &mut peers) {
+            Ok(contenders) if tell(table, work, &contenders) => {}
+            Ok(_) => wrong.push(format!("{}: sonde found something else than there is", work.name)),
+            Err(failure) => wrong.push(format!("{}: {failure}", work.name)),
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
