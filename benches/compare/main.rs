@@ -8,6 +8,7 @@ mod capture;
 mod crew;
 mod echo;
 mod figures;
+mod found;
 mod handshakes;
 mod instances;
 mod lab;
@@ -15,9 +16,11 @@ mod micro;
 mod namespaces;
 mod nginx;
 mod overhead;
+mod peers;
 mod ports;
 mod process;
 mod rounds;
+mod scans;
 mod simulated;
 mod spider;
 mod start;
@@ -45,7 +48,7 @@ type Failure = Box<dyn std::error::Error>;
 /// One kind of work to measure, by the word that selects it on the command line.
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<(), Failure>);
 
-const SECTIONS: [Section; 15] = [
+const SECTIONS: [Section; 17] = [
     ("titles", titles::measure),
     ("overhead", overhead::measure),
     ("rounds", rounds::measure),
@@ -59,9 +62,14 @@ const SECTIONS: [Section; 15] = [
     ("threads", threads::measure),
     ("capture", capture::measure),
     ("wire", wire::measure),
+    ("scans", scans::measure),
+    ("udp", scans::udp),
     ("simulated", simulated::measure),
     ("million", simulated::million),
 ];
+
+/// Measured only when asked for: minutes of waiting for the kernel of the scanned machine.
+const ON_REQUEST: &str = "udp";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -85,9 +93,10 @@ fn run(words: &[String]) -> Result<(), Failure> {
     }
     let bench = Bench::prepare()?;
     let mut table = Table::default();
+    let load_before = load()?;
     let mut failed = Vec::new();
     for (name, measure) in SECTIONS {
-        if words.is_empty() || words.iter().any(|word| word == name) {
+        if (words.is_empty() && name != ON_REQUEST) || words.iter().any(|word| word == name) {
             eprintln!("measuring {name} ...");
             if let Err(failure) = measure(&bench, &mut table) {
                 failed.push(format!("{name}: {failure}"));
@@ -95,7 +104,14 @@ fn run(words: &[String]) -> Result<(), Failure> {
         }
     }
     println!("{table}"); // also when one part failed: the others took minutes
+    println!("Load of the machine over 1, 5 and 15 minutes: {load_before} before, {} after.", load()?);
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
+}
+
+/// The kernel's three averages of how many threads want a core.
+fn load() -> Result<String, Failure> {
+    let averages = fs::read_to_string("/proc/loadavg")?;
+    Ok(averages.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
 /// What all measurements share. Server and folder are gone when it is dropped.

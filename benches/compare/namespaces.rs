@@ -1,8 +1,10 @@
 //! Network namespaces of a measurement, gone at its end.
 
 use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::{io, thread};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -30,9 +32,25 @@ impl<const COUNT: usize> Namespaces<COUNT> {
     /// Moves this thread, and those it starts, into the first.
     pub fn enter(&self) -> Result<(), Failure> {
         let name = self.names.first().ok_or("no namespace to enter")?;
-        let inside = File::open(format!("/run/netns/{name}"))?;
-        Ok(move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network))?)
+        Ok(enter(name)?)
     }
+}
+
+/// Moves this thread, and those it starts, into the namespace of this name.
+fn enter(name: &str) -> io::Result<()> {
+    let inside = File::open(format!("/run/netns/{name}"))?;
+    Ok(move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+/// Listens on these TCP ports of all addresses of the namespace of this name. Nobody accepts: the kernel answers SYNs alone.
+pub fn listen(name: &str, ports: &[u16]) -> Result<Vec<TcpListener>, Failure> {
+    let open = || -> io::Result<Vec<TcpListener>> {
+        enter(name)?;
+        ports.iter().map(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port))).collect()
+    };
+    // A thread of its own: a socket belongs to the namespace it was made in, whoever holds it.
+    let opened = thread::scope(|scope| scope.spawn(open).join());
+    Ok(opened.map_err(|_| "the thread that listens panicked")??)
 }
 
 impl<const COUNT: usize> Drop for Namespaces<COUNT> {

@@ -11,34 +11,78 @@ const ROUNDS: usize = 3;
 /// Hosts, and targets of as many.
 const SIZES: [(usize, &str); 2] = [(10_000, "10.0.0-39.0-249"), (100_000, "10.0-3.0-249.0-99")];
 const MILLION: (usize, &str) = (1_000_000, "10.0-39.0-249.0-99");
+/// How much more memory a million hosts may take than a tenth of them.
+const FLAT: f64 = 1.1;
+
+/// A way to scan.
+struct Kind {
+    name: &'static str,
+    words: &'static [&'static str],
+    /// Probes a CPU second.
+    goal: Goal<'static>,
+}
+
+const CONNECTS: Kind = Kind { name: "three ports", words: &["-p", "22,80,443"], goal: Goal::None };
+const PACKETS: Kind =
+    Kind { name: "SYN, one port", words: &["-Pn", "-sS", "-p", "80"], goal: Goal::AtLeast(300_000.0) };
 
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
-    SIZES.into_iter().try_for_each(|size| scan(bench, table, size, ROUNDS))
+    for kind in [CONNECTS, PACKETS] {
+        for size in SIZES {
+            let measured = scan(bench, &kind, size, ROUNDS)?;
+            measured.tell(table, &kind, size.0, &Goal::None);
+        }
+    }
+    Ok(())
 }
 
 pub fn million(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
-    scan(bench, table, MILLION, 1)
+    let [_, tenth] = SIZES;
+    for kind in [CONNECTS, PACKETS] {
+        let fewer = scan(bench, &kind, tenth, 1)?;
+        let measured = scan(bench, &kind, MILLION, 1)?;
+        table.row(
+            &format!("{} simulated hosts, {}: peak memory", tenth.0, kind.name),
+            "sonde",
+            &fewer.memory,
+            &Goal::None,
+        );
+        measured.tell(table, &kind, MILLION.0, &Goal::Times(FLAT, &fewer.memory));
+    }
+    Ok(())
 }
 
-fn scan(bench: &Bench, table: &mut Table, (hosts, targets): (usize, &str), rounds: usize) -> Result<(), Failure> {
+/// What some runs of one scan came to.
+struct Measured {
+    rate: Series,
+    probes: Series,
+    memory: Series,
+}
+
+impl Measured {
+    fn tell(&self, table: &mut Table, kind: &Kind, hosts: usize, memory: &Goal<'_>) {
+        let work = format!("{hosts} simulated hosts, {}", kind.name);
+        table.row(&format!("{work}: hosts a second"), "sonde", &self.rate, &Goal::None);
+        table.row(&format!("{work}: SYNs a CPU second"), "sonde", &self.probes, &kind.goal);
+        table.row(&format!("{work}: peak memory"), "sonde", &self.memory, memory);
+    }
+}
+
+fn scan(bench: &Bench, kind: &Kind, (hosts, targets): (usize, &str), rounds: usize) -> Result<Measured, Failure> {
     let scenario = format!("{}/testdata/simulation/population.toml", env!("CARGO_MANIFEST_DIR"));
-    let words = ["--simulate", &scenario, "-n", "-d", "--json", "-p", "22,80,443", targets];
-    let program = bench.sonde(words);
-    let (mut rate, mut probes) = (Series::new(Unit::PerSecond), Series::new(Unit::PerSecond));
-    let mut memory = Series::new(Unit::Bytes);
+    let words = ["--simulate", &scenario, "-n", "-d", "--json", targets];
+    let program = bench.sonde(words.iter().chain(kind.words));
+    let [rate, probes, memory] = [Unit::PerSecond, Unit::PerSecond, Unit::Bytes].map(Series::new);
+    let mut measured = Measured { rate, probes, memory };
     for _ in 0..rounds {
         let ran = program.run(bench.folder())?;
-        rate.push(hosts as f64 / ran.wall.as_secs_f64());
+        measured.rate.push(hosts as f64 / ran.wall.as_secs_f64());
         let (peak, on_core, stdout) = program.cost(bench.folder())?;
         check(&stdout, hosts)?;
-        probes.push(syns(&fs::read_to_string(bench.folder().join("stderr"))?)? / on_core);
-        memory.push(peak as f64);
+        measured.probes.push(syns(&fs::read_to_string(bench.folder().join("stderr"))?)? / on_core);
+        measured.memory.push(peak as f64);
     }
-    let work = format!("{hosts} simulated hosts");
-    table.row(&format!("{work}: hosts a second"), program.who, &rate, &Goal::None);
-    table.row(&format!("{work}: SYNs a CPU second"), program.who, &probes, &Goal::None);
-    table.row(&format!("{work}: peak memory"), program.who, &memory, &Goal::None);
-    Ok(())
+    Ok(measured)
 }
 
 /// Every host must be in the report once.
