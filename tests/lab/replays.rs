@@ -134,12 +134,12 @@ fn a_recording_without_packets_does_not_ask_for_privileges() {
 #[test]
 fn a_scan_with_packets_comes_to_the_same_again() {
     let Some(lab) = Lab::flat(4) else { return };
-    let _open = lab.host("b").listen(80);
+    let listener = lab.host("b").listen(80);
     let dir = Dir::new();
     let file = dir.join("run.pcapng");
     let arguments = ["-sSU", "-F", "10.66.0.2-12"];
     let live = lab.scan("a", &arguments).args(["--record".as_ref(), file.as_os_str()]).run().expect(0).report();
-    drop((_open, lab));
+    drop((listener, lab));
     let again = || sonde(["--json".as_ref(), "--replay".as_ref(), file.as_os_str()]).run().expect(0);
     let (first, second) = (again(), again());
     assert_eq!((&first.stdout, first.stderr.as_str()), (&second.stdout, ""));
