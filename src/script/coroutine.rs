@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -91,7 +91,8 @@ thread_local! {
 /// A script's coroutine; `T` is what it returns.
 pub struct Fiber<T: 'static> {
     coroutine: Option<Coroutine<Resume, Request, Exit, DefaultStack>>,
-    result: Rc<Cell<Option<T>>>,
+    /// What it returned, or the text of the panic that ended it.
+    result: Rc<Cell<Option<Result<T, String>>>>,
     limit: usize,
 }
 
@@ -118,7 +119,17 @@ impl<T: 'static> Fiber<T> {
         let slot = Rc::clone(&result);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &ScriptYielder, first| {
             YIELDER.set(yielder);
-            slot.set(Some(body(first)));
+            // Caught here: passed on, a panic would go on unwinding its resumer's stack while the guard is still this one's.
+            match catch_unwind(AssertUnwindSafe(|| body(first))) {
+                Ok(value) => slot.set(Some(Ok(value))),
+                Err(payload) => {
+                    let Some(text) = panic_text(&*payload) else {
+                        memory::guard_stack(0); // a forced unwinding goes on; its resumer sets its own guard again
+                        resume_unwind(payload)
+                    };
+                    slot.set(Some(Err(text)));
+                }
+            }
             Exit::Done
         });
         ALIVE.set(ALIVE.get() + 1);
@@ -150,10 +161,11 @@ impl<T: 'static> Fiber<T> {
             Ok(CoroutineResult::Yield(request)) => return Progress::Yielded(request),
             Ok(CoroutineResult::Return(Exit::Overflowed)) => Progress::Overflowed,
             Ok(CoroutineResult::Return(Exit::Done)) => match self.result.take() {
-                Some(value) => Progress::Returned(value),
+                Some(Ok(value)) => Progress::Returned(value),
+                Some(Err(text)) => Progress::Panicked(text),
                 None => Progress::Panicked("a script returned without a result".to_owned()),
             },
-            Err(payload) => Progress::Panicked(panic_text(&*payload)),
+            Err(payload) => Progress::Panicked(panic_text(&*payload).unwrap_or_else(|| "panic".to_owned())),
         };
         self.recycle();
         progress
@@ -189,9 +201,10 @@ pub(super) fn trim_stacks() -> bool {
     })
 }
 
-fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+/// What a panic says; none of one that says nothing, a forced unwinding above all.
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> Option<String> {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
 }
 
 /// Stacks in use: those of threads and of coroutines that have not ended, or that somebody still holds.
