@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rhai::{Dynamic, Engine, EvalAltResult};
+use sonde::bindings::host_scripts::Scripts;
 use sonde::bindings::http::Cache;
-use sonde::bindings::launch::{HostScripts, Launcher};
+use sonde::bindings::launch::Launcher;
 use sonde::bindings::targets::Additions;
 use sonde::bindings::{self, output, reference};
 use sonde::model::{
@@ -22,7 +23,7 @@ use sonde::net::resolver::{Hosts, Resolver, ResolverConfig};
 use sonde::net::slots::{SlotLimits, Slots};
 use sonde::net::warm::WarmStreams;
 use sonde::runtime::{Random, Runtime};
-use sonde::scan::ScriptStage;
+use sonde::scan::scripts::{Known, ScriptStage};
 use sonde::script::instance::Shared;
 use sonde::script::registry::Registry;
 use sonde::script::rules::RuleIndex;
@@ -166,8 +167,10 @@ fn run(engine: &Rc<Engine>, code: &str) -> Result<(), String> {
         let launcher = Rc::new(launcher(engine, &script, network));
         let scheduler = launcher.scheduler.clone();
         let _scheduling = runtime.spawner().spawn(async move { scheduler.run().await });
-        let host =
-            HostScripts(Rc::clone(&launcher)).run(host(ports.echo, &runtime), WarmStreams::default(), None).await;
+        let host = host(ports.echo, &runtime);
+        let known = Known { is_up: true, names: true };
+        let scripts = Scripts(Rc::clone(&launcher)).begin(&host, known, &WarmStreams::default(), None);
+        let host = scripts.finish(host).await;
         let done = BTreeMap::from([(ScriptOutcome::Done, 1)]);
         if launcher.totals.borrow().scripts.get("example") == Some(&done) {
             return Ok(());

@@ -44,6 +44,9 @@ mod scripts;
 /// Whole scans of networks that exist only in a scenario, on virtual time.
 mod simulated;
 
+/// When scripts start.
+mod starts;
+
 /// Routes to hosts, in scenarios.
 mod routes;
 

@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, ready};
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +10,6 @@ use sonde::model::{Event, Host, Protocol, ScanKind, Stage, Tally, Timestamp, Tra
 use sonde::net::Family;
 use sonde::net::broker::Governor;
 use sonde::net::sim::{self, Scenario};
-use sonde::net::warm::WarmStreams;
 use sonde::runtime::{Random, Runtime};
 use sonde::scan::connect;
 use sonde::scan::pipeline::NamePolicy;
@@ -21,17 +18,8 @@ use sonde::scan::probe::{Form, Question};
 use sonde::scan::prober::{Discovery, Manner, Pace, PortPlan, Prober};
 use sonde::scan::route::Routes;
 use sonde::scan::timing::RttBounds;
-use sonde::scan::{HostPlan, Pipeline, ScriptStage};
+use sonde::scan::{HostPlan, Pipeline};
 use sonde::target::{Exclude, Spec, Targets};
-
-/// No scripts.
-struct NoScripts;
-
-impl ScriptStage for NoScripts {
-    fn run(&self, host: Host, _: WarmStreams, _: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>> {
-        Box::pin(ready(host))
-    }
-}
 
 /// What is looked for, and how.
 struct Run {
@@ -118,7 +106,6 @@ fn trace(run: &Run) -> Traced {
             per_host: 512,
             total: usize::MAX,
             delay: Duration::ZERO,
-            keep_open: false,
             governor,
             in_flight: Rc::default(),
             probed: Rc::default(),
@@ -132,7 +119,7 @@ fn trace(run: &Run) -> Traced {
         reverse_down: false,
         host_timeout: run.host_timeout,
         fold: Box::new(|ports| (ports, Vec::new())),
-        scripts: Rc::new(NoScripts),
+        scripts: None,
     };
     let hosts = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&hosts);

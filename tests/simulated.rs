@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, ready};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,12 +11,11 @@ use sonde::net::Family;
 use sonde::net::broker::Governor;
 use sonde::net::sim::world::Answer;
 use sonde::net::sim::{self, Scenario, World};
-use sonde::net::warm::WarmStreams;
 use sonde::runtime::{Random, Runtime};
 use sonde::scan::connect::Pace;
 use sonde::scan::pipeline::{NamePolicy, Summary};
 use sonde::scan::presence::Presence;
-use sonde::scan::{HostPlan, Pipeline, ScriptStage};
+use sonde::scan::{HostPlan, Pipeline};
 use sonde::target::{Exclude, Spec, Targets};
 
 const SCENARIO: &str = r#"
@@ -39,15 +36,6 @@ tcp = [
 ]
 "#;
 const PORTS: [u16; 4] = [22, 80, 443, 444];
-
-/// No scripts.
-struct None;
-
-impl ScriptStage for None {
-    fn run(&self, host: Host, _: WarmStreams, _: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>> {
-        Box::pin(ready(host))
-    }
-}
 
 /// What a whole scan came to.
 struct Scanned {
@@ -71,21 +59,20 @@ fn scan(targets: &str, scenario: &str, seed: u64) -> Scanned {
             per_host: 512,
             total: usize::MAX,
             delay: Duration::ZERO,
-            keep_open: false,
-            governor: Governor::new(clock.clone(), Option::None),
+            governor: Governor::new(clock.clone(), None),
             in_flight: Rc::default(),
             probed: Rc::default(),
         },
         ports: PORTS.into(),
-        prober: Option::None,
+        prober: None,
         presence: Presence::ByPorts,
         scans: Vec::new(),
-        routes: Option::None,
+        routes: None,
         reverse_names: true,
         reverse_down: false,
-        host_timeout: Option::None,
+        host_timeout: None,
         fold: Box::new(|ports| (ports, Vec::new())),
-        scripts: Rc::new(None),
+        scripts: None,
     };
     let hosts = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&hosts);

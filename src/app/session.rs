@@ -18,8 +18,9 @@ use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
 use super::why::Why;
 use super::{complain, door, inputs, outputs, privileges, simulation, terminal};
+use crate::bindings::host_scripts::Scripts;
 use crate::bindings::http::Cache;
-use crate::bindings::launch::{HostScripts, Launcher};
+use crate::bindings::launch::Launcher;
 use crate::bindings::output::to_value;
 use crate::bindings::targets::Additions;
 use crate::cli::{RunSettings, ScanSettings, ScriptSettings, Settings};
@@ -38,6 +39,7 @@ use crate::report::{self, Reports};
 use crate::runtime::{Random, Runtime};
 use crate::scan::connect::Pace;
 use crate::scan::pipeline::{NamePolicy, Summary};
+use crate::scan::scripts::ScriptStage;
 use crate::scan::{HostPlan, Pipeline};
 use crate::script::Scheduler;
 use crate::script::instance::{Context, EndSink, Shared};
@@ -568,7 +570,6 @@ fn plan(
             per_host,
             total,
             delay: settings.scan.timing.scan_delay,
-            keep_open: !launcher.index.is_empty(),
             governor,
             in_flight: Rc::default(),
             probed: Rc::default(),
@@ -582,7 +583,7 @@ fn plan(
         reverse_down: settings.names.reverse_down,
         host_timeout: settings.scan.host_timeout,
         fold: Box::new(move |ports| report::fold(ports, verbosity.get().0, verbosity.get().1)),
-        scripts: Rc::new(HostScripts(Rc::clone(launcher))),
+        scripts: (!launcher.index.is_empty()).then(|| Rc::new(Scripts(Rc::clone(launcher))) as Rc<dyn ScriptStage>),
     }
 }
 

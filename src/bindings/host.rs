@@ -1,16 +1,22 @@
 //! The values `host` and `port` that rules and actions get.
 
 use std::cell::{Ref, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rhai::plugin::{export_module, exported_module};
-use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map, NativeCallContext};
 
 use super::fault::{ARGUMENT, Fallible, script_error};
 use super::options::flag;
 use crate::model::nearest::suggestion;
-use crate::model::{Host, PortState, Reason};
+use crate::model::{Host, Port, PortState, Protocol, Reason};
+use crate::net::slots::Queueing;
 use crate::net::warm::WarmStreams;
+use crate::runtime::Latch;
+use crate::scan::scripts::Known;
+use crate::script::coroutine;
+use crate::script::instance::Context;
 use crate::script::registry::Registry;
 
 /// A host under scan, shared by all scripts that run on it.
@@ -18,25 +24,42 @@ use crate::script::registry::Registry;
 pub struct HostValue(Rc<HostCell>);
 
 struct HostCell {
+    /// All but its ports.
     host: RefCell<Host>,
+    ports: RefCell<BTreeMap<PortKey, Port>>,
+    facts: Facts,
     registry: Registry,
     warm: WarmStreams,
+}
+
+/// What a port is known by; reports list ports in this order.
+pub type PortKey = (Protocol, u16);
+
+/// What may not be known yet while the host is scanned. Who asks for it waits.
+struct Facts {
+    /// Why it is up.
+    reason: Latch,
+    names: Latch,
+    /// All ports, not just some that are open.
+    ports: Latch,
 }
 
 /// One port of such a host.
 #[derive(Clone)]
 pub struct PortValue {
     host: HostValue,
-    index: usize,
+    key: PortKey,
 }
 
 impl HostValue {
-    /// Shares `host` with scripts.
-    pub fn new(host: Host, warm: WarmStreams) -> HostValue {
-        HostValue(Rc::new(HostCell { host: RefCell::new(host), registry: Registry::default(), warm }))
+    /// Shares a host that is about to be scanned with scripts.
+    pub fn new(host: Host, known: Known, warm: WarmStreams) -> HostValue {
+        let facts = Facts { reason: Latch::new(known.is_up), names: Latch::new(known.names), ports: Latch::new(false) };
+        let (host, ports) = (RefCell::new(host), RefCell::default());
+        HostValue(Rc::new(HostCell { host, ports, facts, registry: Registry::default(), warm }))
     }
 
-    /// What is known of it now.
+    /// What is known of it now, except for its ports.
     pub fn borrow(&self) -> Ref<'_, Host> {
         self.0.host.borrow()
     }
@@ -51,21 +74,65 @@ impl HostValue {
         self.0.warm.clone()
     }
 
-    /// Its `index`th port.
-    pub fn port(&self, index: usize) -> PortValue {
-        PortValue { host: self.clone(), index }
+    /// One of its ports.
+    pub fn port(&self, key: PortKey) -> PortValue {
+        PortValue { host: self.clone(), key }
+    }
+
+    /// Whether a port is known so far.
+    pub fn has_port(&self, key: PortKey) -> bool {
+        self.0.ports.borrow().contains_key(&key)
+    }
+
+    /// A port was found; one that is known already stays as scripts have made it.
+    pub fn add_port(&self, port: Port) {
+        self.0.ports.borrow_mut().entry((port.protocol, port.number)).or_insert(port);
+    }
+
+    /// Its names were looked up.
+    pub fn set_names(&self, names: &[String]) {
+        names.clone_into(&mut self.0.host.borrow_mut().names);
+        self.0.facts.names.open();
+    }
+
+    /// Takes over what the scan found, which now is all of it.
+    pub fn complete(&self, mut host: Host) {
+        for port in std::mem::take(&mut host.ports) {
+            self.add_port(port);
+        }
+        let mut known = self.0.host.borrow_mut();
+        host.names = std::mem::take(&mut known.names);
+        *known = host;
+        drop(known);
+        self.0.facts.reason.open();
+        self.0.facts.ports.open();
     }
 
     /// What is known of it, with what scripts added.
     pub fn to_host(&self) -> Host {
-        self.0.host.borrow().clone()
+        let ports = self.0.ports.borrow().values().cloned().collect();
+        Host { ports, ..self.0.host.borrow().clone() }
     }
+}
+
+/// Waits until something is known of the host. The time is not the script's own.
+fn known(call: &NativeCallContext<'_>, fact: &Latch) -> Fallible<()> {
+    if fact.is_open() {
+        return Ok(());
+    }
+    let context = Context::of(call)?;
+    let queueing = Queueing::enter(&context.job.usage, context.scheduler()?.clock());
+    let opened = fact.opened();
+    coroutine::wait(async move {
+        opened.await;
+        drop(queueing);
+    })
 }
 
 impl PortValue {
     /// The port's number.
     pub fn number(&self) -> u16 {
-        self.with(|port| port.number)
+        self.key.1
     }
 
     /// Whether what is known of the service says TLS.
@@ -73,12 +140,12 @@ impl PortValue {
         self.with(|port| port.service.tls || port.service.name.starts_with("https"))
     }
 
-    fn with<T: Default>(&self, read: impl FnOnce(&crate::model::Port) -> T) -> T {
-        self.host.borrow().ports.get(self.index).map(read).unwrap_or_default()
+    fn with<T: Default>(&self, read: impl FnOnce(&Port) -> T) -> T {
+        self.host.0.ports.borrow().get(&self.key).map(read).unwrap_or_default()
     }
 
-    fn change(&self, write: impl FnOnce(&mut crate::model::Port)) {
-        if let Some(port) = self.host.0.host.borrow_mut().ports.get_mut(self.index) {
+    fn change(&self, write: impl FnOnce(&mut Port)) {
+        if let Some(port) = self.host.0.ports.borrow_mut().get_mut(&self.key) {
             write(port);
         }
     }
@@ -134,7 +201,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(natives).into());
 }
 
-/// The members of both types. None of them suspends.
+/// The members of both types. Those that tell what may not be known yet suspend until it is.
 #[export_module]
 mod natives {
     /// The host a script was started for, as its rule and action get it. Fields that are not known are `()`.
@@ -153,14 +220,16 @@ mod natives {
         host.borrow().target.addr.to_string()
     }
 
-    /// The first name the address has by reverse lookup; `()` when there is none or none was looked up (`-n`).
+    /// The first name the address has by reverse lookup; `()` when there is none or none was looked up (`-n`). Waits for
+    /// the lookup.
     ///
     /// ```rhai
     /// assert_eq(host.name, ());
     /// ```
-    #[rhai_fn(get = "name", pure)]
-    pub fn host_name(host: &mut Host) -> Dynamic {
-        optional(host.borrow().names.first().cloned())
+    #[rhai_fn(get = "name", pure, return_raw)]
+    pub fn host_name(context: NativeCallContext<'_>, host: &mut Host) -> Fallible<Dynamic> {
+        known(&context, &host.0.facts.names)?;
+        Ok(optional(host.borrow().names.first().cloned()))
     }
 
     /// The name the user gave as target; `()` when it was an address.
@@ -173,14 +242,16 @@ mod natives {
         optional(host.borrow().target.name.clone())
     }
 
-    /// Why the host counts as up: `syn-ack`, `conn-refused`, `user-set`, `localhost-response`…
+    /// Why the host counts as up: `syn-ack`, `conn-refused`, `user-set`, `localhost-response`… Where only its ports can
+    /// tell, it waits for them.
     ///
     /// ```rhai
     /// assert_eq(host.reason, "user-set");
     /// ```
-    #[rhai_fn(get = "reason", pure)]
-    pub fn host_reason(host: &mut Host) -> ImmutableString {
-        host.borrow().reason.name().into()
+    #[rhai_fn(get = "reason", pure, return_raw)]
+    pub fn host_reason(context: NativeCallContext<'_>, host: &mut Host) -> Fallible<ImmutableString> {
+        known(&context, &host.0.facts.reason)?;
+        Ok(host.borrow().reason.name().into())
     }
 
     /// Values shared by all scripts of this host, the same as `script::host_registry()`.
@@ -206,28 +277,34 @@ mod natives {
     }
 
     /// The ports the report lists for this host, in order. Many ports of one dull state (closed, filtered) are folded
-    /// into a count and are not among them.
+    /// into a count and are not among them. Waits until all are scanned.
     ///
     /// ```rhai
     /// assert(host.ports().some(|p| p.number == port.number));
     /// ```
-    #[rhai_fn(global, pure)]
-    pub fn ports(host: &mut Host) -> Array {
-        let count = host.borrow().ports.len();
-        (0..count).map(|index| Dynamic::from(host.port(index))).collect()
+    #[rhai_fn(global, pure, return_raw)]
+    pub fn ports(context: NativeCallContext<'_>, host: &mut Host) -> Fallible<Array> {
+        known(&context, &host.0.facts.ports)?;
+        Ok(host.0.ports.borrow().keys().map(|key| Dynamic::from(host.port(*key))).collect())
     }
 
-    /// The port of that number and protocol; `()` if it was not scanned or is not listed.
+    /// The port of that number and protocol; `()` if it was not scanned or is not listed. Waits for the scan of ports,
+    /// unless it is known to be open already.
     ///
     /// ```rhai
     /// assert_eq(host.port(port.number, "tcp").state, "open");
     /// assert_eq(host.port(port.number, "udp"), ());
     /// ```
-    #[rhai_fn(global, name = "port", pure)]
-    pub fn port_of(host: &mut Host, number: INT, protocol: &str) -> Dynamic {
-        let is_it = |port: &crate::model::Port| INT::from(port.number) == number && port.protocol.name() == protocol;
-        let index = host.borrow().ports.iter().position(is_it);
-        index.map_or(Dynamic::UNIT, |index| Dynamic::from(host.port(index)))
+    #[rhai_fn(global, name = "port", pure, return_raw)]
+    pub fn port_of(context: NativeCallContext<'_>, host: &mut Host, number: INT, protocol: &str) -> Fallible<Dynamic> {
+        let (Ok(number), Some(protocol)) = (u16::try_from(number), Protocol::parse(protocol)) else {
+            return Ok(Dynamic::UNIT);
+        };
+        let key = (protocol, number);
+        if !host.has_port(key) {
+            known(&context, &host.0.facts.ports)?;
+        }
+        Ok(if host.has_port(key) { Dynamic::from(host.port(key)) } else { Dynamic::UNIT })
     }
 
     /// The address, so that a host can stand in text: `${host}`.

@@ -141,14 +141,15 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Marks a script as queueing while it lives.
-struct Queueing {
+/// Marks a script as queueing while it lives: that time is not its own.
+pub struct Queueing {
     usage: Rc<Usage>,
     clock: Clock,
 }
 
 impl Queueing {
-    fn enter(usage: &Rc<Usage>, clock: &Clock) -> Queueing {
+    /// Begins to queue.
+    pub fn enter(usage: &Rc<Usage>, clock: &Clock) -> Queueing {
         usage.begin_queueing(clock.now());
         Queueing { usage: Rc::clone(usage), clock: clock.clone() }
     }

@@ -6,6 +6,7 @@
 pub mod channel;
 pub mod clock;
 pub mod executor;
+pub mod latch;
 pub mod locks;
 pub mod memory;
 pub mod random;
@@ -14,6 +15,7 @@ pub mod threads;
 
 pub use clock::{Clock, Elapsed, Sleep, WallStamps};
 pub use executor::{Runtime, Spawner};
+pub use latch::Latch;
 pub use random::Random;
 pub use semaphore::{Permit, Semaphore};
 pub use threads::Threads;

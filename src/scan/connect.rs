@@ -32,8 +32,6 @@ pub struct Pace {
     pub total: usize,
     /// Pause between two probes of one host.
     pub delay: Duration,
-    /// Keep connections open for scripts.
-    pub keep_open: bool,
     /// Rate over everything.
     pub governor: Governor,
     /// Probes in flight now.
@@ -49,8 +47,6 @@ pub struct Findings {
     pub ports: Vec<(u16, PortState, Reason)>,
     /// Smoothed round-trip time.
     pub srtt: Option<Duration>,
-    /// Connections still open, for scripts.
-    pub warm: WarmStreams,
     /// Ports this machine could not probe, with the last reason.
     pub failed: Option<(usize, NetError)>,
 }
@@ -67,6 +63,14 @@ impl Findings {
     }
 }
 
+/// Somebody who takes over what is found open.
+pub struct Taker {
+    /// Gets the connections.
+    pub warm: WarmStreams,
+    /// Is told of the ports, each as soon as it is found.
+    pub opened: Box<dyn Fn(u16)>,
+}
+
 /// The scan of one host.
 #[derive(Clone)]
 pub struct ConnectScan(Rc<Scan>);
@@ -78,6 +82,7 @@ struct Scan {
     addr: IpAddr,
     scope: u32,
     ports: Rc<[u16]>,
+    taker: Option<Taker>,
     next: Cell<usize>,
     in_flight: Cell<usize>,
     findings: RefCell<Findings>,
@@ -87,7 +92,14 @@ struct Scan {
 
 impl ConnectScan {
     /// A scan of `ports` on `addr`, not yet started.
-    pub fn new(network: Network, spawner: Spawner, pace: Pace, addr: (IpAddr, u32), ports: Rc<[u16]>) -> ConnectScan {
+    pub fn new(
+        network: Network,
+        spawner: Spawner,
+        pace: Pace,
+        addr: (IpAddr, u32),
+        ports: Rc<[u16]>,
+        taker: Option<Taker>,
+    ) -> ConnectScan {
         ConnectScan(Rc::new(Scan {
             network,
             spawner,
@@ -95,6 +107,7 @@ impl ConnectScan {
             addr: addr.0,
             scope: addr.1,
             ports,
+            taker,
             next: Cell::new(0),
             in_flight: Cell::new(0),
             findings: RefCell::default(),
@@ -207,8 +220,8 @@ impl Scan {
             }
             let now = self.network.clock.now();
             let result = result.map(|stream| {
-                if self.pace.keep_open {
-                    self.findings.borrow().warm.keep(peer, stream, now);
+                if let Some(taker) = &self.taker {
+                    taker.warm.keep(peer, stream, now);
                 }
             });
             return self.record(port, result, now.since(started));
@@ -224,6 +237,10 @@ impl Scan {
                     findings.sample(rtt);
                 }
                 findings.ports.push((port, state, reason));
+                drop(findings);
+                if let Some(taker) = self.taker.as_ref().filter(|_| state == PortState::Open) {
+                    (taker.opened)(port);
+                }
             }
             Err(error) => {
                 let count = findings.failed.as_ref().map_or(0, |(count, _)| *count);

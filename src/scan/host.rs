@@ -1,17 +1,18 @@
 //! One host on its way: presence, ports, names, scripts, report.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_executor::Task;
 
-use super::connect::{ConnectScan, Pace};
+use super::connect::{ConnectScan, Pace, Taker};
 use super::presence::{Found, Presence, find};
-use super::prober::{Job, Plan, PortPlan, Prober, Way};
+use super::prober::{Asking, Job, Plan, PortPlan, Prober, Way};
 use super::route::{self, Routes, Wanted};
+use super::scripts::{HostScripts, Known, ScriptStage};
 use super::timing::Rtt;
 use crate::model::{
     Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally,
@@ -21,12 +22,6 @@ use crate::net::Network;
 use crate::net::warm::WarmStreams;
 use crate::runtime::Spawner;
 use crate::target::services;
-
-/// The scripts of one host: takes what was found so far and returns it with their results.
-pub trait ScriptStage {
-    /// Runs host and port rules on `host`, stopping them at `deadline`. `warm` holds connections the scan left open.
-    fn run(&self, host: Host, warm: WarmStreams, deadline: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>>;
-}
 
 /// What is done to each host; shared by all of them.
 pub struct HostPlan {
@@ -54,8 +49,8 @@ pub struct HostPlan {
     pub host_timeout: Option<Duration>,
     /// Which ports are counted instead of listed.
     pub fold: Fold,
-    /// The scripts.
-    pub scripts: Rc<dyn ScriptStage>,
+    /// The scripts; none was selected without.
+    pub scripts: Option<Rc<dyn ScriptStage>>,
 }
 
 /// Splits ports into those worth listing and counts of the rest by state and reason.
@@ -122,26 +117,29 @@ impl HostPlan {
             return HostDone { host, stages, trouble };
         }
         let target = host.target.clone();
-        // Its names are looked up beside its ports.
-        let names = (found.state == Some(HostState::Up)).then(|| self.begin_names(&target, deadline)).flatten();
-        let ports = self.scan_ports(&target, &found, deadline).await;
+        let is_up = found.state == Some(HostState::Up);
+        let mut ports = Ports::default();
+        let known = Known { is_up, names: !self.reverse_names };
+        let scripts = self.scripts.as_ref().map(|scripts| scripts.begin(&host, known, &ports.warm, deadline));
+        // Its names are looked up beside its ports, and awaited when all else is done.
+        let names = is_up.then(|| self.begin_names(&target, deadline, scripts.as_ref())).flatten();
+        self.scan_ports(&target, &found, deadline, (&mut ports, scripts.as_ref())).await;
         let (done, failed) = (ports.found.len() as u64, ports.failed.as_ref().map_or(0, |(count, _)| *count as u64));
         *stages.of(Stage::Ports) = Tally { done, failed, timed_out: ports.unfinished as u64, ..Tally::default() };
         if let Some((count, error)) = &ports.failed {
             trouble = Some(format!("{count} ports not probed: {error}"));
         }
-        let warm = ports.warm.clone();
         let wanted = self.wanted(&found, &ports);
         self.take_in(&mut host, ports, &found);
         host.timed_out = deadline.is_some_and(|deadline| clock.now() >= deadline);
         let route = wanted.and_then(|wanted| self.begin_route(&host, wanted, deadline));
-        if self.wants_name(&host)
-            && let Some(names) = names.or_else(|| self.begin_names(&target, deadline))
-        {
-            (host.names, *stages.of(Stage::Names)) = names.await;
+        let begin_names = || self.begin_names(&target, deadline, scripts.as_ref());
+        let names = self.wants_name(&host).then(|| names.or_else(begin_names)).flatten();
+        if let Some(scripts) = scripts {
+            host = scripts.finish(host).await;
         }
-        if host.state == HostState::Up && !host.timed_out {
-            host = self.scripts.run(host, warm, deadline).await;
+        if let Some(names) = names {
+            (host.names, *stages.of(Stage::Names)) = names.await;
         }
         if let Some(route) = route {
             let found = route.await;
@@ -155,10 +153,15 @@ impl HostPlan {
         HostDone { host, stages, trouble }
     }
 
-    async fn scan_ports(&self, target: &Target, found: &Found, deadline: Option<Timestamp>) -> Ports {
-        let mut ports = Ports::default();
+    async fn scan_ports(
+        &self,
+        target: &Target,
+        found: &Found,
+        deadline: Option<Timestamp>,
+        (ports, scripts): (&mut Ports, Scripts<'_>),
+    ) {
         if !self.ports.is_empty() {
-            self.connect(target, deadline, &mut ports).await;
+            self.connect(target, deadline, (ports, scripts)).await;
         }
         if let Some(reason) = found.unreached {
             for plan in &self.scans {
@@ -167,32 +170,35 @@ impl HostPlan {
             }
         }
         if let (Some(prober), Some(way)) = (&self.prober, &found.way) {
-            self.probe(prober, way, found.rtt.clone(), deadline, &mut ports).await;
+            self.probe((prober, way, found.rtt.clone()), deadline, (ports, scripts)).await;
         }
         ports.found.sort_unstable_by_key(|port| (port.protocol, port.number));
-        ports
     }
 
-    async fn connect(&self, target: &Target, deadline: Option<Timestamp>, ports: &mut Ports) {
+    async fn connect(&self, target: &Target, deadline: Option<Timestamp>, (ports, scripts): (&mut Ports, Scripts<'_>)) {
+        let taker = scripts.cloned().map(|scripts| Taker {
+            warm: ports.warm.clone(),
+            opened: Box::new(move |number| {
+                scripts.open(named(port_of(Protocol::Tcp, number, (PortState::Open, Reason::SynAck, 0))));
+            }),
+        });
         let (network, spawner) = (self.network.clone(), self.spawner.clone());
         let addr = (target.addr, target.scope);
-        let scan = ConnectScan::new(network, spawner, self.pace.clone(), addr, Rc::clone(&self.ports));
+        let scan = ConnectScan::new(network, spawner, self.pace.clone(), addr, Rc::clone(&self.ports), taker);
         self.until(deadline, scan.run()).await;
         let (findings, unprobed) = scan.finish();
         let of = |(number, state, reason)| port_of(Protocol::Tcp, number, (state, reason, 0));
         ports.found.extend(findings.ports.into_iter().map(of));
-        (ports.srtt, ports.warm, ports.failed) = (findings.srtt, findings.warm, findings.failed);
+        (ports.srtt, ports.failed) = (findings.srtt, findings.failed);
         ports.unfinished += unprobed;
     }
 
     /// All scans with packets at once: one protocol does not wait for another.
     async fn probe(
         &self,
-        prober: &Prober,
-        way: &Way,
-        rtt: Option<Rtt>,
+        (prober, way, rtt): (&Prober, &Way, Option<Rtt>),
         deadline: Option<Timestamp>,
-        ports: &mut Ports,
+        (ports, scripts): (&mut Ports, Scripts<'_>),
     ) {
         let mut under_way = Vec::new();
         for plan in &self.scans {
@@ -201,9 +207,17 @@ impl HostPlan {
                 Err(error) => ports.fail(plan.count(), error),
             }
         }
-        for (_, asking) in &under_way {
-            self.until(deadline, asking.done()).await;
-        }
+        self.until(deadline, async {
+            match scripts {
+                Some(scripts) => watch(&under_way, scripts).await,
+                None => {
+                    for (_, asking) in &under_way {
+                        asking.done().await;
+                    }
+                }
+            }
+        })
+        .await;
         for (plan, asking) in under_way {
             let Some(job) = asking.finish() else { continue };
             ports.take(plan, job, &self.pace.probed);
@@ -229,15 +243,23 @@ impl HostPlan {
                 None => (HostState::Down, Reason::NoResponse),
             };
         }
-        (host.ports, host.folded) = (self.fold)(ports.found);
-        for port in &mut host.ports {
-            services::name(port.protocol, port.number).unwrap_or_default().clone_into(&mut port.service.name);
-        }
+        let (listed, folded) = (self.fold)(ports.found);
+        (host.ports, host.folded) = (listed.into_iter().map(named).collect(), folded);
     }
 
-    fn begin_names(&self, target: &Target, deadline: Option<Timestamp>) -> Option<Task<(Vec<String>, Tally)>> {
-        let (network, addr) = (self.network.clone(), target.addr);
-        self.reverse_names.then(|| self.spawner.spawn(async move { names_of(&network, addr, deadline).await }))
+    fn begin_names(
+        &self,
+        target: &Target,
+        deadline: Option<Timestamp>,
+        scripts: Scripts<'_>,
+    ) -> Option<Task<(Vec<String>, Tally)>> {
+        let (network, addr, scripts) = (self.network.clone(), target.addr, scripts.cloned());
+        let lookup = async move {
+            let found = names_of(&network, addr, deadline).await;
+            scripts.inspect(|scripts| scripts.named(&found.0));
+            found
+        };
+        self.reverse_names.then(|| self.spawner.spawn(lookup))
     }
 
     /// Whether its reverse name is asked for.
@@ -271,6 +293,33 @@ impl HostPlan {
         let routes = Rc::clone(self.routes.as_ref().filter(|_| host.state == HostState::Up)?);
         Some(self.spawner.spawn(routes.trace(wanted, deadline)))
     }
+}
+
+/// The scripts of a host, if any were selected.
+type Scripts<'a> = Option<&'a Rc<dyn HostScripts>>;
+
+/// Tells the scripts of every port that is found open, until all are asked.
+async fn watch(under_way: &[(&Rc<PortPlan>, Asking)], scripts: &Rc<dyn HostScripts>) {
+    poll_fn(|cx| {
+        let mut all = Poll::Ready(());
+        for (plan, asking) in under_way {
+            let end = loop {
+                match asking.poll_open(cx) {
+                    Poll::Ready(Some((place, verdict))) => {
+                        let found = (verdict.state, verdict.reason, verdict.ttl);
+                        scripts.open(named(port_of(plan.kind.protocol(), plan.port(place), found)));
+                    }
+                    Poll::Ready(None) => break Poll::Ready(()),
+                    Poll::Pending => break Poll::Pending,
+                }
+            };
+            if end.is_pending() {
+                all = Poll::Pending;
+            }
+        }
+        all
+    })
+    .await;
 }
 
 async fn names_of(network: &Network, addr: IpAddr, deadline: Option<Timestamp>) -> (Vec<String>, Tally) {
@@ -335,6 +384,12 @@ impl Ports {
             self.fail(unasked, error);
         }
     }
+}
+
+/// The port with the usual name of its service.
+fn named(mut port: Port) -> Port {
+    services::name(port.protocol, port.number).unwrap_or_default().clone_into(&mut port.service.name);
+    port
 }
 
 fn port_of(protocol: Protocol, number: u16, (state, reason, reason_ttl): (PortState, Reason, u8)) -> Port {

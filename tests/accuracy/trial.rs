@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, ready};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +11,6 @@ use sonde::net::Family;
 use sonde::net::broker::Governor;
 use sonde::net::sim::scenario::{PortModel, Reject};
 use sonde::net::sim::{self, Scenario, World};
-use sonde::net::warm::WarmStreams;
 use sonde::runtime::{Random, Runtime};
 use sonde::scan::connect;
 use sonde::scan::pipeline::{NamePolicy, Summary};
@@ -21,7 +18,7 @@ use sonde::scan::presence::{Presence, Questions};
 use sonde::scan::probe::{Form, Question};
 use sonde::scan::prober::{Counts, Discovery, Manner, Pace, PortPlan, Prober};
 use sonde::scan::timing::RttBounds;
-use sonde::scan::{HostPlan, Pipeline, ScriptStage};
+use sonde::scan::{HostPlan, Pipeline};
 use sonde::target::{Exclude, Spec, Targets};
 
 /// Runs of each trial.
@@ -65,7 +62,7 @@ impl Default for Trial<'_> {
             kinds: &[ScanKind::Syn],
             ports: (1..=1000).collect(),
             looks: false,
-            host_timeout: Option::None,
+            host_timeout: None,
         }
     }
 }
@@ -78,7 +75,7 @@ impl Trial<'_> {
 
     /// The same with these targets.
     pub fn run_all(&self, targets: &[&str], seed: u64) -> Scanned {
-        self.run_until(targets, seed, Option::None)
+        self.run_until(targets, seed, None)
     }
 
     /// The same for so long, by the virtual clock.
@@ -92,7 +89,7 @@ impl Trial<'_> {
         let scenario = Scenario::parse(self.scenario).expect("the scenario is right");
         let (network, world) = sim::network(scenario, &runtime, &random);
         let (clock, spawner) = (runtime.clock(), runtime.spawner());
-        let governor = Governor::new(clock.clone(), Option::None);
+        let governor = Governor::new(clock.clone(), None);
         let manner = Manner {
             sctp: self.kinds.iter().any(|kind| kind.protocol() == Protocol::Sctp),
             protocols: self.kinds.contains(&ScanKind::IpProtocol),
@@ -101,8 +98,7 @@ impl Trial<'_> {
         let opening = Prober::open(network.clone(), spawner.clone(), governor.clone(), normal_pace(), manner);
         let prober = runtime.run_until_stalled(opening).expect("it opens").expect("packets are possible");
         let by_packets = self.kinds.iter().filter(|kind| **kind != ScanKind::Connect);
-        let scans =
-            by_packets.map(|kind| Rc::new(PortPlan::new(*kind, Option::None, shuffled(&self.ports, &random), 0)));
+        let scans = by_packets.map(|kind| Rc::new(PortPlan::new(*kind, None, shuffled(&self.ports, &random), 0)));
         let connects = self.kinds.contains(&ScanKind::Connect);
         let plan = HostPlan {
             network,
@@ -114,10 +110,10 @@ impl Trial<'_> {
             scans: scans.collect(),
             reverse_names: false,
             reverse_down: false,
-            routes: Option::None,
+            routes: None,
             host_timeout: self.host_timeout,
             fold: Box::new(|ports| (ports, Vec::new())),
-            scripts: Rc::new(NoScripts),
+            scripts: None,
         };
         let hosts = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&hosts);
@@ -134,7 +130,7 @@ impl Trial<'_> {
         let limited = async {
             match time {
                 Some(time) => _ = clock.before(clock.now().plus(time), scanning).await,
-                Option::None => scanning.await,
+                None => scanning.await,
             }
         };
         runtime.run_until_stalled(limited).expect("the scan ends");
@@ -231,15 +227,6 @@ fn protocol_truth(world: &World, addr: IpAddr, protocol: u16) -> PortState {
     }
 }
 
-/// No scripts.
-struct NoScripts;
-
-impl ScriptStage for NoScripts {
-    fn run(&self, host: Host, _: WarmStreams, _: Option<Timestamp>) -> Pin<Box<dyn Future<Output = Host>>> {
-        Box::pin(ready(host))
-    }
-}
-
 /// `-T3`.
 pub fn normal_pace() -> Pace {
     let ms = Duration::from_millis;
@@ -248,9 +235,9 @@ pub fn normal_pace() -> Pace {
         retries: 10,
         delay: Duration::ZERO,
         max_delay: (ms(1000), ms(1000)),
-        parallelism: (Option::None, Option::None),
+        parallelism: (None, None),
         template: 3,
-        min_rate: Option::None,
+        min_rate: None,
         fixed_port: false,
         defeat_rst: false,
         defeat_icmp: false,
@@ -264,7 +251,6 @@ fn connects_pace(governor: Governor) -> connect::Pace {
         per_host: 512,
         total: usize::MAX,
         delay: Duration::ZERO,
-        keep_open: false,
         governor,
         in_flight: Rc::default(),
         probed: Rc::default(),

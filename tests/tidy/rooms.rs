@@ -15,7 +15,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("script", &["runtime", "error", "model"]),
     ("scan", &["net", "target", "capture", "packet", "runtime", "model"]),
     // The script stage is the one thing of the pipeline that bindings fill in.
-    ("bindings", &["scan::ScriptStage", "script", "net", "capture", "packet", "runtime", "error", "model"]),
+    ("bindings", &["scan::scripts", "script", "net", "capture", "packet", "runtime", "error", "model"]),
     ("report", &["error", "model"]),
     ("cli", &["error", "model"]),
     ("app", &["cli", "report", "bindings", "scan", "script", "net", "runtime", "target", "error", "model"]),
@@ -67,7 +67,7 @@ fn every_room_of_the_table_is_there() {
 fn a_wrong_edge_is_found() {
     let bad = [
         Source::new("src/script/x.rs", "\nuse crate::{model::Port, net::Network};"),
-        Source::new("src/bindings/x.rs", "use crate::scan::{ScriptStage, Pipeline};"),
+        Source::new("src/bindings/x.rs", "use crate::scan::{scripts::ScriptStage, Pipeline};"),
         Source::new("src/model/x.rs", "fn a() -> super::super::runtime::Clock {}"),
         Source::new("src/scan/x.rs", "use crate as c;\nuse crate::*;"),
         Source::new("src/main.rs", "fn main() { sonde::net::x() }"),

@@ -47,6 +47,8 @@ pub struct Scenario {
     pub sources: Vec<IpAddr>,
     /// Whether everybody is on our own link; otherwise a router forwards all packets.
     pub on_link: bool,
+    /// How long the lookup of a name takes.
+    pub name_delay: Span,
 }
 
 /// How packets cross a link.

@@ -11,7 +11,7 @@ use super::count::Count;
 use super::link::{Arrival, Link, Way};
 use super::scenario::{HostsSpec, PortModel, PortsSpec, Reject, Scenario, ServiceSpec};
 use crate::model::{MacAddr, Protocol, Timestamp};
-use crate::runtime::{Clock, Random};
+use crate::runtime::{Clock, Random, Sleep};
 
 /// Hosts whose rate of answers is remembered at once; the one that was silent longest is forgotten.
 const RATED: usize = 65_536;
@@ -167,6 +167,11 @@ impl World {
     pub fn name(&self, addr: IpAddr) -> Option<String> {
         let name = self.known(addr)?.1.name.as_ref()?;
         Some(name.replace("{ip}", &dashed(addr)))
+    }
+
+    /// Takes the time of a lookup.
+    pub fn look_up(&self) -> Sleep {
+        self.clock.sleep(self.scenario.name_delay.0)
     }
 
     /// The address behind `name`, wherever a rule could have made it.

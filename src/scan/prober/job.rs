@@ -52,7 +52,7 @@ pub struct Job {
     /// Of [`Stage::Young`].
     active: usize,
     undecided: usize,
-    verdicts: Verdicts,
+    pub(super) found: Verdicts,
     /// Wait for the answer to the last try, at least, while nobody knows whether the host is there.
     patience: Duration,
     /// Counts from here.
@@ -130,7 +130,7 @@ impl Job {
             bench: Vec::new(),
             active: 0,
             undecided: count,
-            verdicts: Verdicts::default(),
+            found: Verdicts::default(),
             patience: pace.patience(&plan),
             started: now,
             not_before: now,
@@ -155,11 +155,6 @@ impl Job {
     /// Probes on their way.
     pub fn active(&self) -> usize {
         self.active
-    }
-
-    /// Questions without an answer so far.
-    pub fn undecided(&self) -> usize {
-        self.undecided
     }
 
     /// Whether there is a question to ask, now or when others have left the way.
@@ -415,7 +410,7 @@ impl Job {
 
     fn decide(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let number = match finding {
-            Finding::Port(state, reason) => self.verdicts.number(Verdict { state, reason, ttl: heard.ttl }),
+            Finding::Port(state, reason) => self.found.number(place, Verdict { state, reason, ttl: heard.ttl }),
             Finding::Up(_) | Finding::Spent | Finding::Hop { .. } => 0,
         };
         if let Finding::Up(reason) = finding {
@@ -437,9 +432,9 @@ impl Job {
     fn hear_again(&mut self, place: usize, finding: Finding, ttl: u8) {
         let (Plan::Ports(plan), Finding::Port(state, reason)) = (&self.plan, finding) else { return };
         let kind = plan.kind;
-        let old = self.slots.get(place).and_then(|slot| self.verdicts.get(slot.verdict));
+        let old = self.slots.get(place).and_then(|slot| self.found.get(slot.verdict));
         if old.is_some_and(|old| kind.supersedes(old.state, state)) {
-            let number = self.verdicts.number(Verdict { state, reason, ttl });
+            let number = self.found.number(place, Verdict { state, reason, ttl });
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.verdict = number;
             }
@@ -483,7 +478,7 @@ impl Job {
         while let Some(place) = self.first_if(&self.young, Stage::Young, now) {
             self.young.pop_front();
             let Some(slot) = self.slots.get_mut(place as usize) else { continue };
-            let is_open = self.verdicts.get(slot.verdict).is_some_and(|verdict| verdict.state == PortState::Open);
+            let is_open = self.found.get(slot.verdict).is_some_and(|verdict| verdict.state == PortState::Open);
             if slot.tries == 1 && !is_open {
                 self.throttle.settled(slot.stage == Stage::Decided);
             }
@@ -593,6 +588,6 @@ impl Job {
 
     /// Every question by its place: whether it was asked, and its verdict if it was answered.
     pub fn verdicts(&self) -> impl Iterator<Item = (usize, bool, Option<Verdict>)> {
-        self.slots.iter().enumerate().map(|(place, slot)| (place, slot.tries > 0, self.verdicts.get(slot.verdict)))
+        self.slots.iter().enumerate().map(|(place, slot)| (place, slot.tries > 0, self.found.get(slot.verdict)))
     }
 }

@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use async_executor::Task;
 
@@ -214,6 +214,20 @@ impl Asking {
             Poll::Pending
         })
         .await;
+    }
+
+    /// The next port found open, in the order they were; none once every question is answered or given up.
+    pub fn poll_open(&self, cx: &Context<'_>) -> Poll<Option<(usize, Verdict)>> {
+        let mut state = self.prober.0.state.borrow_mut();
+        let Some(job) = state.job(self.id) else { return Poll::Ready(None) };
+        if let Some(found) = job.found.next_open() {
+            return Poll::Ready(Some(found));
+        }
+        if job.is_over {
+            return Poll::Ready(None);
+        }
+        job.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Ends it and says what was found; none if the prober is gone.

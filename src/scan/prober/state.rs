@@ -231,7 +231,7 @@ impl State {
         let before = job.active();
         let done = work(job);
         let (after, is_paced) = (job.active(), job.is_paced());
-        if job.is_over
+        if (job.is_over || job.found.is_news())
             && let Some(waker) = job.waker.take()
         {
             waker.wake();

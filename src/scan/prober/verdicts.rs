@@ -1,5 +1,7 @@
 //! What the questions to one host came to: many ports, few different verdicts.
 
+use std::collections::VecDeque;
+
 use crate::model::{PortState, Reason};
 
 /// What a question came to.
@@ -15,28 +17,45 @@ pub struct Verdict {
 
 /// The different verdicts on one host; a question keeps a number of one.
 #[derive(Debug, Default)]
-pub(super) struct Verdicts(Vec<Verdict>);
+pub(super) struct Verdicts {
+    known: Vec<Verdict>,
+    /// Places of open ports of which nobody was told yet, if somebody wants to be.
+    opened: Option<VecDeque<(usize, Verdict)>>,
+}
 
 /// Verdicts kept apart; more of them differ in their hops only.
 const MOST: usize = 250;
 
 impl Verdicts {
-    /// The number of a verdict: its place, from 1.
-    pub(super) fn number(&mut self, verdict: Verdict) -> u8 {
-        let known = self.0.iter().position(|known| *known == verdict);
-        let place = known.unwrap_or_else(|| {
-            if self.0.len() < MOST {
-                self.0.push(verdict);
-                return self.0.len() - 1;
+    /// The number of the verdict on the question at `place`.
+    pub(super) fn number(&mut self, place: usize, verdict: Verdict) -> u8 {
+        if let Some(opened) = self.opened.as_mut().filter(|_| verdict.state == PortState::Open) {
+            opened.push_back((place, verdict));
+        }
+        let known = self.known.iter().position(|known| *known == verdict);
+        let number = known.unwrap_or_else(|| {
+            if self.known.len() < MOST {
+                self.known.push(verdict);
+                return self.known.len() - 1;
             }
             let alike = |known: &Verdict| (known.state, known.reason) == (verdict.state, verdict.reason);
-            self.0.iter().position(alike).unwrap_or(0)
+            self.known.iter().position(alike).unwrap_or(0)
         });
-        place as u8 + 1
+        number as u8 + 1
+    }
+
+    /// The next place found open, in the order they were. From the first time it is asked for on, they are kept.
+    pub(super) fn next_open(&mut self) -> Option<(usize, Verdict)> {
+        self.opened.get_or_insert_default().pop_front()
+    }
+
+    /// Whether somebody wants to know of an open port.
+    pub(super) fn is_news(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| !opened.is_empty())
     }
 
     /// The verdict of that number; none of 0.
     pub(super) fn get(&self, number: u8) -> Option<Verdict> {
-        usize::from(number).checked_sub(1).and_then(|at| self.0.get(at)).copied()
+        usize::from(number).checked_sub(1).and_then(|at| self.known.get(at)).copied()
     }
 }
