@@ -14,7 +14,7 @@
 //! | [`capture`] | filter language, BPF, dispatcher, subscriptions | descriptors, threads, scripts |
 //! | [`net`] | the door: streams, datagrams, names, TLS; the broker in front of scripts | scripts, stages |
 //! | [`script`] | header, catalogue, selection, coroutine, scheduler, budgets | sockets, packets, what natives there are |
-//! | [`scan`] | each host on its own way: presence, ports, name, scripts, report; the prober | natives, formats; scripts are a trait to it |
+//! | [`scan`] | each host on its own way: presence, ports, scripts as ports are found, name, report; the prober | natives, formats; scripts are a trait to it |
 //! | [`bindings`] | what scripts can call, and the way from a rule to an instance | the command line, formats, the reactor |
 //! | [`report`] | events to text, XML, JSON Lines, grepable | sockets, scripts, files, the terminal |
 //! | [`cli`] | the command line to typed settings | what those settings do |

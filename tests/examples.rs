@@ -202,6 +202,7 @@ fn launcher(engine: &Rc<Engine>, script: &Rc<Script>, network: Network) -> Launc
         limits,
         arguments: Arguments::default(),
         ended: None,
+        is_handle: bindings::host::is_handle,
         library_arguments: bindings::library_arguments(),
         registry: Registry::default(),
         verbosity: Rc::default(),

@@ -1,6 +1,8 @@
 //! Runs that end early: by a signal, by the time of a host. What is known is reported, and every document is whole.
 
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -63,6 +65,25 @@ fn an_interrupt_leaves_whole_reports_and_code_130() {
         assert!(!run.stderr.contains("panic"), "{run}");
         drop(stuck.silent);
     }
+}
+
+#[test]
+fn scripts_of_a_host_still_being_scanned_are_counted() {
+    let (spoken, heard) = mpsc::channel();
+    let peer = Peer::start(move |talk| {
+        talk.read_request();
+        spoken.send(()).expect("the test listens");
+        talk.drain();
+    });
+    let dir = Dir::new();
+    dir.write("listen.rhai", LISTEN.replace("    bytes", "    net::send(s, \"hello\\r\\n\\r\\n\");\n    bytes"));
+    let ports = format!("{},65535", peer.port());
+    let words = ["-sT", "-Pn", "-r", "--scan-delay", "1h", "-p", &ports, "--script", "./listen.rhai", &peer.ip()];
+    let run = scan(words).within(dir.path()).start();
+    heard.recv_timeout(Duration::from_mins(1)).expect("the script speaks to the first port; the second is not due yet");
+    run.signal(Signal::INT);
+    let run = run.finish().expect(130);
+    assert_eq!(run.report().end()["totals"]["scripts"], serde_json::json!({ "listen": { "cancelled": 1 } }), "{run}");
 }
 
 #[test]

@@ -42,6 +42,17 @@ fn run(words: &[&str]) -> Run {
     sonde(fixed).args(words).run()
 }
 
+/// Runs one script of two ports, names looked up.
+fn with(id: &str, text: &str, words: &[&str]) -> Report {
+    let dir = Dir::new();
+    let scenario = dir.write("network.toml", SCENARIO).display().to_string();
+    let script = dir.write(&format!("{id}.rhai"), text).display().to_string();
+    let fixed = ["--json", "-sT", "-p", "1,22", "-PS22", "--script", &script, "--simulate", &scenario, "10.0.0.1"];
+    let run = sonde(fixed).args(words).run();
+    assert!(matches!(run.code, Some(0 | 3)), "{run}");
+    run.report()
+}
+
 /// Seconds from the start of the only host to `time`.
 fn seconds(report: &Report, time: &Value) -> f64 {
     let of = |time: &Value| {
@@ -96,6 +107,32 @@ fn a_name_is_waited_for_by_who_asks_for_it_and_by_nobody_else() {
         assert!(ended < 0.1, "{ended}");
         assert_eq!(report.host("10.0.0.1")["names"], serde_json::json!(["h10-0-0-1.example"]));
     }
+}
+
+#[test]
+fn threads_wait_for_their_host_without_locking_each_other_out() {
+    let action = "fn action(host, port) {\n    let get = || host.name;\n    let first = worker::start(|| host.name);\n    \
+                  let second = worker::start(|| get.call());\n    let third = worker::start(|| host.ports().len());\n    \
+                  worker::pause();\n    [host.ip, worker::join(first), worker::join(second), worker::join(third)]\n}";
+    let report = with("threads", &format!("const portrule = #{{ ports: [22] }};\n{action}"), &[]);
+    let name = "h10-0-0-1.example";
+    assert_eq!(report.script("threads")["output"], serde_json::json!(["10.0.0.1", name, name, 2]));
+}
+
+#[test]
+fn waiting_is_not_charged_and_gives_no_more_time() {
+    let waiting = "fn action(host, port) {\n    worker::sleep(0.999);\n    host.name\n}";
+    let report = with("x", &format!("const portrule = #{{ ports: [22] }};\n{waiting}"), &["--script-timeout", "1s"]);
+    assert_eq!(report.script("x")["output"], "h10-0-0-1.example");
+    let after = "fn action(host, port) {\n    host.name;\n    worker::sleep(1.001);\n}";
+    let report = with("x", &format!("const portrule = #{{ ports: [22] }};\n{after}"), &["--script-timeout", "1s"]);
+    assert_eq!(report.script("x")["outcome"], "timed-out");
+    // A worker's own limit counts from its start.
+    let worker = "fn action(host, port) {\n    host.name;\n    let began = script::now();\n    \
+                  let worker = worker::start_timed(0.1, || worker::sleep(3600), []);\n    \
+                  try { worker::join(worker) } catch { }\n    script::now() - began < 0.2\n}";
+    let report = with("x", &format!("const portrule = #{{ ports: [22] }};\n{worker}"), &[]);
+    assert_eq!(report.script("x")["output"], true, "{:#}", report.script("x"));
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Lab {
             limits: Limits::default(),
             arguments: Arguments::default(),
             ended: None,
+            is_handle: bindings::host::is_handle,
             library_arguments: Vec::new(),
             registry: Registry::default(),
             verbosity: std::rc::Rc::default(),

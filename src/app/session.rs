@@ -18,6 +18,7 @@ use super::scripts::{self, Chosen, Engine};
 use super::surroundings::Surroundings;
 use super::why::Why;
 use super::{complain, door, inputs, outputs, privileges, simulation, terminal};
+use crate::bindings::host::is_handle;
 use crate::bindings::host_scripts::Scripts;
 use crate::bindings::http::Cache;
 use crate::bindings::launch::Launcher;
@@ -517,6 +518,7 @@ fn launcher(
         verbosity: Rc::clone(&switches.verbosity),
         log: Box::new(|script, subject, text| complain(&format!("{script} {subject}: {text}"))),
         ended,
+        is_handle,
     };
     let scheduler = Scheduler::new(Setup {
         engine: Rc::clone(&engine.rhai),

@@ -2,6 +2,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 use rhai::plugin::{export_module, exported_module};
@@ -84,9 +85,16 @@ impl HostValue {
         self.0.ports.borrow().contains_key(&key)
     }
 
-    /// A port was found; one that is known already stays as scripts have made it.
+    /// A port was found. Of one that is known already the newest state counts, unless a script has set it.
     pub fn add_port(&self, port: Port) {
-        self.0.ports.borrow_mut().entry((port.protocol, port.number)).or_insert(port);
+        match self.0.ports.borrow_mut().entry((port.protocol, port.number)) {
+            Entry::Vacant(entry) => _ = entry.insert(port),
+            Entry::Occupied(mut entry) if entry.get().reason != Reason::ScriptSet => {
+                let known = entry.get_mut();
+                (known.state, known.reason, known.reason_ttl) = (port.state, port.reason, port.reason_ttl);
+            }
+            Entry::Occupied(_) => {}
+        }
     }
 
     /// Its names were looked up.
@@ -115,7 +123,7 @@ impl HostValue {
     }
 }
 
-/// Waits until something is known of the host. The time is not the script's own.
+/// Waits until something is known of the host. The time is not the script's own, unless it holds a socket meanwhile.
 fn known(call: &NativeCallContext<'_>, fact: &Latch) -> Fallible<()> {
     if fact.is_open() {
         return Ok(());
@@ -189,6 +197,11 @@ impl PortValue {
         });
         Ok(())
     }
+}
+
+/// Whether a value stands for a host or a port.
+pub fn is_handle(value: &Dynamic) -> bool {
+    value.is::<HostValue>() || value.is::<PortValue>()
 }
 
 /// Text, or unit where there is none.
@@ -265,7 +278,7 @@ mod natives {
         host.registry()
     }
 
-    /// Times measured: `#{ srtt }`, the smoothed round-trip time in seconds; empty before the first answer.
+    /// Times measured so far: `#{ srtt }`, the smoothed round-trip time in seconds; empty as long as nothing is known of it.
     ///
     /// ```rhai
     /// assert_eq(type_of(host.times), "map");

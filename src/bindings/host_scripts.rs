@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::host::HostValue;
 use super::launch::{Launcher, is_reported};
 use super::round::{Plan, Round};
-use crate::model::{Host, HostState, Port, RuleKind, Timestamp};
+use crate::model::{Host, HostState, Port, Protocol, RuleKind, Timestamp};
 use crate::net::warm::WarmStreams;
 use crate::scan::scripts::{HostScripts, Known, ScriptStage};
 
@@ -67,10 +67,10 @@ impl HostScripts for Begun {
     fn open(&self, port: Port) {
         let mut round = self.round.borrow_mut();
         let Some(round) = round.as_mut() else { return };
-        let (number, mut plans) = (port.number, of_port(&self.launcher, &port).peekable());
+        let (key, mut plans) = ((port.protocol, port.number), of_port(&self.launcher, &port).peekable());
         self.host.add_port(port);
-        if plans.peek().is_none() {
-            self.host.warm().retain(|other| other != number);
+        if plans.peek().is_none() && key.0 == Protocol::Tcp {
+            self.host.warm().retain(|number| number != key.1);
         }
         round.add(plans);
     }

@@ -29,27 +29,13 @@ pub struct Plan {
 }
 
 /// Records as they come in, and who waits for them.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Inbox(Rc<RefCell<Mail>>);
 
 /// Plan and record, and the waker of the reader.
 type Mail = (Vec<(usize, ScriptResult)>, Option<Waker>);
 
 impl Inbox {
-    fn sink(&self, index: usize) -> Box<dyn FnOnce(ScriptResult)> {
-        let inbox = Rc::clone(&self.0);
-        Box::new(move |result| {
-            let waker = {
-                let mut inbox = inbox.borrow_mut();
-                inbox.0.push((index, result));
-                inbox.1.take()
-            };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        })
-    }
-
     fn take(&self) -> Vec<(usize, ScriptResult)> {
         std::mem::take(&mut self.0.borrow_mut().0)
     }
@@ -75,13 +61,11 @@ pub struct Round {
     group: Group,
     inbox: Inbox,
     plans: Vec<Plan>,
-    /// Plans not yet started.
+    /// Plans that wait for others to end.
     waiting: Vec<usize>,
     /// Instances without a record yet, by script.
     unfinished: BTreeMap<String, u64>,
     results: Vec<(usize, ScriptResult)>,
-    /// No more plans will come.
-    is_planned: bool,
 }
 
 impl Round {
@@ -89,7 +73,7 @@ impl Round {
     pub fn new(launcher: Rc<Launcher>, host: Option<HostValue>) -> Round {
         let (group, inbox, unfinished) = (Group::default(), Inbox::default(), BTreeMap::new());
         let (plans, waiting, results) = (Vec::new(), Vec::new(), Vec::new());
-        Round { launcher, host, group, inbox, plans, waiting, unfinished, results, is_planned: false }
+        Round { launcher, host, group, inbox, plans, waiting, unfinished, results }
     }
 
     /// Whether nothing is planned.
@@ -105,20 +89,27 @@ impl Round {
                 Some(count) => *count += 1,
                 None => _ = self.unfinished.insert(id.clone(), 1),
             }
-            self.waiting.push(self.plans.len());
+            let index = self.plans.len();
+            if self.dependencies(id).is_empty() {
+                self.start(index, &plan);
+            } else {
+                self.waiting.push(index); // more of what it depends on may come
+            }
             self.plans.push(plan);
         }
-        self.start();
+    }
+
+    fn dependencies(&self, id: &str) -> &[String] {
+        self.launcher.dependencies.get(id).map_or(&[], Vec::as_slice)
     }
 
     /// Runs all plans to their end, or to `deadline`, and returns their records in order.
     pub async fn finish(mut self, deadline: Option<Timestamp>) -> Vec<(Plan, ScriptResult)> {
-        self.is_planned = true;
-        self.start();
+        self.start_ready();
         while self.results.len() < self.plans.len() {
             let news = self.news(deadline).await;
             self.take_in(news);
-            self.start();
+            self.start_ready();
         }
         let plans = std::mem::take(&mut self.plans);
         let mut ended: Vec<Option<ScriptResult>> = plans.iter().map(|_| None).collect();
@@ -132,35 +123,51 @@ impl Round {
         ended
     }
 
-    /// Starts what waits for nothing any more.
-    fn start(&mut self) {
+    /// Starts what waits for nothing any more, once all is planned.
+    fn start_ready(&mut self) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|index| {
             let Some(plan) = self.plans.get(*index) else { return false };
-            if !self.is_ready(&plan.candidate.script.id) {
-                return true;
+            let is_ready = self.is_ready(&plan.candidate.script.id);
+            if is_ready {
+                self.start(*index, plan);
             }
-            if let Some(skipped) = self.launcher.skipped(plan) {
-                self.inbox.sink(*index)(skipped);
-                return false;
-            }
-            let (job, reach) = self.launcher.job(plan, self.host.as_ref());
-            let deliver = self.inbox.sink(*index);
-            let sink = Box::new(move |result| {
-                reach.close();
-                deliver(result);
-            });
-            self.launcher.scheduler.submit(job, &self.group, sink);
-            false
+            !is_ready
         });
         self.waiting = waiting;
     }
 
-    /// Whether all a script depends on has ended. What may still be planned has not.
+    fn start(&self, index: usize, plan: &Plan) {
+        let deliver = self.sink(index);
+        if let Some(skipped) = self.launcher.skipped(plan) {
+            return deliver(skipped);
+        }
+        let (job, reach) = self.launcher.job(plan, self.host.as_ref());
+        let sink = Box::new(move |result| {
+            reach.close();
+            deliver(result);
+        });
+        self.launcher.scheduler.submit(job, &self.group, sink);
+    }
+
+    /// Takes the record of a plan, and counts it.
+    fn sink(&self, index: usize) -> impl FnOnce(ScriptResult) + 'static {
+        let (inbox, launcher) = (Rc::downgrade(&self.inbox.0), Rc::clone(&self.launcher));
+        move |result| {
+            let Some(inbox) = inbox.upgrade() else { return }; // the round was dropped, and counted it as cancelled
+            launcher.totals.borrow_mut().count(&result.id, result.outcome);
+            launcher.count_fault(&result);
+            let mut inbox = inbox.borrow_mut();
+            inbox.0.push((index, result));
+            if let Some(waker) = inbox.1.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Whether all a script depends on has ended.
     fn is_ready(&self, id: &str) -> bool {
-        let dependencies = self.launcher.dependencies.get(id).map_or(&[][..], Vec::as_slice);
-        let has_ended = |other: &String| self.unfinished.get(other).is_none_or(|left| *left == 0);
-        dependencies.is_empty() || (self.is_planned && dependencies.iter().all(has_ended))
+        self.dependencies(id).iter().all(|other| self.unfinished.get(other).is_none_or(|left| *left == 0))
     }
 
     async fn news(&self, deadline: Option<Timestamp>) -> Vec<(usize, ScriptResult)> {
@@ -177,8 +184,6 @@ impl Round {
             if let Some(left) = self.unfinished.get_mut(result.id.as_str()) {
                 *left -= 1;
             }
-            self.launcher.totals.borrow_mut().count(&result.id, result.outcome);
-            self.launcher.count_fault(&result);
             self.results.push((index, result));
         }
     }

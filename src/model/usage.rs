@@ -16,9 +16,9 @@ pub struct Usage {
     pub packets: Cell<u64>,
     /// Sockets open now.
     pub sockets: Cell<u32>,
-    /// Time spent waiting for a socket slot, up to now.
+    /// Time spent queueing, up to now: for a socket slot, or for what is not known yet.
     queued: Cell<Duration>,
-    /// Since when, and in how many threads, it waits for one.
+    /// Since when, and in how many threads, it queues.
     queueing: Cell<(Timestamp, u32)>,
 }
 
@@ -33,19 +33,24 @@ impl Usage {
         self.received.set(self.received.get() + bytes as u64);
     }
 
-    /// It begins to wait for a slot.
+    /// One of its threads begins to queue.
     pub fn begin_queueing(&self, now: Timestamp) {
         let (since, threads) = self.queueing.get();
         self.queueing.set((if threads == 0 { now } else { since }, threads + 1));
     }
 
-    /// It has a slot, or gave up.
+    /// One has what it queued for, or gave up.
     pub fn end_queueing(&self, now: Timestamp) {
         let (since, threads) = self.queueing.get();
         self.queueing.set((since, threads.saturating_sub(1)));
         if threads == 1 {
             self.queued.set(self.queued.get() + now.since(since));
         }
+    }
+
+    /// Whether one of its threads queues.
+    pub fn is_queueing(&self) -> bool {
+        self.queueing.get().1 > 0
     }
 
     /// Time spent in queues so far; none if it never waited and does not now. It does not count against its own time.

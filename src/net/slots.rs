@@ -59,7 +59,7 @@ impl Slots {
         (usage, threads): (&Rc<Usage>, &Threads),
         clock: &Clock,
     ) -> Result<Slot, HoldAndWait> {
-        let _queueing = (usage.sockets.get() == 0).then(|| Queueing::enter(usage, clock));
+        let _queueing = Queueing::enter(usage, clock);
         let mut held = Vec::new();
         let SlotLimits { total, per_host, per_script } = self.limits;
         if let Some(limit) = per_script {
@@ -148,10 +148,13 @@ pub struct Queueing {
 }
 
 impl Queueing {
-    /// Begins to queue.
-    pub fn enter(usage: &Rc<Usage>, clock: &Clock) -> Queueing {
-        usage.begin_queueing(clock.now());
-        Queueing { usage: Rc::clone(usage), clock: clock.clone() }
+    /// Begins to queue; none for a script that holds a socket, which others may wait for.
+    pub fn enter(usage: &Rc<Usage>, clock: &Clock) -> Option<Queueing> {
+        let is_free = usage.sockets.get() == 0;
+        is_free.then(|| {
+            usage.begin_queueing(clock.now());
+            Queueing { usage: Rc::clone(usage), clock: clock.clone() }
+        })
     }
 }
 

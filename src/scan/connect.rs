@@ -116,8 +116,9 @@ impl ConnectScan {
         }))
     }
 
-    /// Probes every port. Dropping this future and the scan ends its probes; what was found stays.
+    /// Probes every port. Dropping this future ends its probes; what was found stays.
     pub async fn run(&self) {
+        let _ending = Ending(&self.0);
         Scan::work(Rc::clone(&self.0)).await;
         loop {
             let worker = self.0.workers.borrow_mut().pop();
@@ -128,12 +129,21 @@ impl ConnectScan {
         }
     }
 
-    /// Ends what is still running and returns what was found, and how many ports were not probed.
+    /// What was found, and how many ports were not probed.
     pub fn finish(self) -> (Findings, usize) {
-        self.0.workers.borrow_mut().clear();
         let findings = self.0.findings.take();
         let tried = findings.ports.len() + findings.failed.as_ref().map_or(0, |(count, _)| *count);
         (findings, self.0.ports.len().saturating_sub(tried))
+    }
+}
+
+/// Ends the workers when the run is over, in whatever way: they hold the scan, and it holds them.
+struct Ending<'a>(&'a Scan);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let workers = self.0.workers.take();
+        drop(workers);
     }
 }
 

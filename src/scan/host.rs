@@ -1,5 +1,6 @@
-//! One host on its way: presence, ports, names, scripts, report.
+//! One host on its way: presence, ports and what is left of its scripts, names, report.
 
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -73,6 +74,8 @@ struct Ports {
     srtt: Option<Duration>,
     rtt: Option<Rtt>,
     warm: WarmStreams,
+    /// Those scripts were told of that may yet prove not to be open.
+    told: BTreeSet<(Protocol, u16)>,
     failed: Option<(usize, NetError)>,
     /// Not asked to the end in time.
     unfinished: usize,
@@ -138,6 +141,7 @@ impl HostPlan {
         if let Some(scripts) = scripts {
             host = scripts.finish(host).await;
         }
+        host.names.clear(); // scripts may have been told of them in a host whose time was up
         if let Some(names) = names {
             (host.names, *stages.of(Stage::Names)) = names.await;
         }
@@ -209,7 +213,7 @@ impl HostPlan {
         }
         self.until(deadline, async {
             match scripts {
-                Some(scripts) => watch(&under_way, scripts).await,
+                Some(scripts) => watch(&under_way, scripts, &mut ports.told).await,
                 None => {
                     for (_, asking) in &under_way {
                         asking.done().await;
@@ -232,7 +236,7 @@ impl HostPlan {
         }
     }
 
-    fn take_in(&self, host: &mut Host, ports: Ports, found: &Found) {
+    fn take_in(&self, host: &mut Host, mut ports: Ports, found: &Found) {
         host.srtt = ports.srtt.or(host.srtt);
         host.degraded = ports.degraded;
         if found.state.is_none() {
@@ -243,7 +247,16 @@ impl HostPlan {
                 None => (HostState::Down, Reason::NoResponse),
             };
         }
-        let (listed, folded) = (self.fold)(ports.found);
+        let was_told = |port: &Port| ports.told.contains(&(port.protocol, port.number));
+        // What scripts were told of is listed, whatever became of it.
+        let told = if ports.told.is_empty() {
+            Vec::new()
+        } else {
+            ports.found.extract_if(.., |port| was_told(port)).collect()
+        };
+        let (mut listed, folded) = (self.fold)(ports.found);
+        listed.extend(told);
+        listed.sort_unstable_by_key(|port| (port.protocol, port.number));
         (host.ports, host.folded) = (listed.into_iter().map(named).collect(), folded);
     }
 
@@ -299,15 +312,23 @@ impl HostPlan {
 type Scripts<'a> = Option<&'a Rc<dyn HostScripts>>;
 
 /// Tells the scripts of every port that is found open, until all are asked.
-async fn watch(under_way: &[(&Rc<PortPlan>, Asking)], scripts: &Rc<dyn HostScripts>) {
+async fn watch(
+    under_way: &[(&Rc<PortPlan>, Asking)],
+    scripts: &Rc<dyn HostScripts>,
+    told: &mut BTreeSet<(Protocol, u16)>,
+) {
     poll_fn(|cx| {
         let mut all = Poll::Ready(());
         for (plan, asking) in under_way {
             let end = loop {
                 match asking.poll_open(cx) {
                     Poll::Ready(Some((place, verdict))) => {
+                        let (protocol, number) = (plan.kind.protocol(), plan.port(place));
+                        if plan.kind.supersedes(PortState::Open, PortState::Closed) {
+                            told.insert((protocol, number));
+                        }
                         let found = (verdict.state, verdict.reason, verdict.ttl);
-                        scripts.open(named(port_of(plan.kind.protocol(), plan.port(place), found)));
+                        scripts.open(named(port_of(protocol, number, found)));
                     }
                     Poll::Ready(None) => break Poll::Ready(()),
                     Poll::Pending => break Poll::Pending,

@@ -24,7 +24,10 @@ pub struct Callback {
 impl Callback {
     /// Captures `function` as seen from `call`.
     #[expect(deprecated, reason = "as above")]
-    pub fn capture(call: &NativeCallContext<'_>, function: FnPtr) -> Callback {
+    pub fn capture(call: &NativeCallContext<'_>, mut function: FnPtr) -> Callback {
+        if let Ok(context) = Context::of(call) {
+            own_handles(&mut function, context.shared.is_handle, 0);
+        }
         let mut store = call.store_data();
         store.global.level = 0; // it starts on a stack of its own
         Callback { function, store }
@@ -45,6 +48,25 @@ impl Callback {
         callback.store.global.level = caller.call_level();
         callback.call(caller.engine(), arguments)
     }
+}
+
+/// Gives a closure handles of its own, and tells whether it had others. Rhai locks a captured variable while its member is
+/// called, and one that waits would lock out all other threads.
+fn own_handles(function: &mut FnPtr, is_handle: fn(&Dynamic) -> bool, depth: usize) -> bool {
+    let mut has_changed = false;
+    for captured in function.iter_curry_mut() {
+        if is_handle(captured) {
+            *captured = captured.flatten_clone();
+            has_changed = true;
+        } else if depth < MAX_DEPTH
+            && let Some(mut inner) = captured.read_lock::<FnPtr>().map(|inner| inner.clone())
+            && own_handles(&mut inner, is_handle, depth + 1)
+        {
+            *captured = inner.into();
+            has_changed = true;
+        }
+    }
+    has_changed
 }
 
 /// `value` as other scripts may have it: its functions can be called by them while the script that made them lives, with

@@ -68,6 +68,8 @@ pub struct Shared {
     pub log: LogSink,
     /// Who wants to know how instances end.
     pub ended: Option<EndSink>,
+    /// Whether a value only stands for something that all who have it share.
+    pub is_handle: fn(&Dynamic) -> bool,
 }
 
 /// What natives can find out about the instance that calls them.

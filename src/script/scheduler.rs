@@ -132,8 +132,10 @@ struct Instance {
     role: Role,
     /// When its time is up by its budget alone.
     due: Timestamp,
-    /// The same, moved by the time it queued.
+    /// The same, moved by the time it queued since it began.
     deadline: Timestamp,
+    /// How long its script had queued before.
+    queued_before: Duration,
     fiber: Fiber<Ran>,
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     waker: Waker,
@@ -400,6 +402,7 @@ impl Inner {
         role: impl FnOnce(&Waker) -> Role,
     ) {
         let woken = Arc::new(Woken { id, queued: AtomicBool::new(true), wakes: Arc::clone(&self.wakes) });
+        let queued_before = context.job.usage.queued(self.setup.clock.now()).unwrap_or_default();
         let waker = Waker::from(Arc::clone(&woken));
         let role = role(&waker);
         self.deadlines.borrow_mut().insert((deadline, id));
@@ -412,6 +415,7 @@ impl Inner {
             role,
             due: deadline,
             deadline,
+            queued_before,
             fiber,
             future: None,
             waker,
@@ -445,7 +449,8 @@ impl Inner {
             }
         })?;
         let parent = coroutine::current_thread();
-        let latest = context.started.plus(self.setup.shared.limits.wall);
+        let queued = context.job.usage.queued(self.setup.clock.now()).unwrap_or_default();
+        let latest = context.started.plus(self.setup.shared.limits.wall).plus(queued);
         let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
         let id = self.new_id();
         let mut started = None;
@@ -499,14 +504,18 @@ impl Inner {
         now
     }
 
-    /// Time a script spent queueing for a socket slot is not its own: its deadline moves.
+    /// Time a script spent queueing, for a socket slot or for what is not known yet of its host, is not its own: its
+    /// deadline moves. While it queues it is looked at once a pause.
     fn prolong(&self, instance: &mut Instance, now: Timestamp) {
-        if now < instance.deadline || matches!(instance.role, Role::Closing(..)) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let usage = &instance.context.job.usage;
+        let Some(queued) = usage.queued(now) else { return };
+        if matches!(instance.role, Role::Closing(..)) || (usage.is_queueing() && now < instance.deadline) {
             return;
         }
-        let Some(queued) = instance.context.job.usage.queued(now) else { return };
-        let deadline = instance.due.plus(queued);
-        if deadline > instance.deadline {
+        let own = instance.due.plus(queued.saturating_sub(instance.queued_before));
+        let deadline = if usage.is_queueing() { own.max(now.plus(PAUSE)) } else { own };
+        if deadline != instance.deadline {
             let mut deadlines = self.deadlines.borrow_mut();
             deadlines.remove(&(instance.deadline, instance.id));
             deadlines.insert((deadline, instance.id));

@@ -184,6 +184,11 @@ fn broadcast_listener() {
     let socket = b.space.inside(|| UdpSocket::bind((b.addr, 0))).expect("a free port");
     socket.set_broadcast(true).expect("it may");
     let Ok(()) = b.space.ip("route add 224.0.0.0/4 dev e0") else { return };
+    // Otherwise what the kernels say of their IPv6 groups may be heard first.
+    for host in ["a", "b"] {
+        let off = || std::fs::write("/proc/sys/net/ipv6/conf/e0/disable_ipv6", "1");
+        lab.host(host).space.inside(off).expect("root may");
+    }
     let (stop, stopped) = channel::<()>();
     // It says the same until somebody has heard it.
     let speaker = std::thread::spawn(move || {
