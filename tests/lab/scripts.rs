@@ -185,10 +185,8 @@ fn broadcast_listener() {
     socket.set_broadcast(true).expect("it may");
     let Ok(()) = b.space.ip("route add 224.0.0.0/4 dev e0") else { return };
     // Otherwise what the kernels say of their IPv6 groups may be heard first.
-    for host in ["a", "b"] {
-        let off = || std::fs::write("/proc/sys/net/ipv6/conf/e0/disable_ipv6", "1");
-        lab.host(host).space.inside(off).expect("root may");
-    }
+    let off = |host: &str| lab.host(host).space.set(&[("net/ipv6/conf/e0/disable_ipv6", "1")]);
+    let (Ok(()), Ok(())) = (off("a"), off("b")) else { return };
     let (stop, stopped) = channel::<()>();
     // It says the same until somebody has heard it.
     let speaker = std::thread::spawn(move || {
