@@ -16,7 +16,7 @@ use super::scripts::{HostScripts, Known, ScriptStage};
 use super::timing::Rtt;
 use crate::model::{
     Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally,
-    Target, Timestamp,
+    Target, Timestamp, Unreached,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -105,13 +105,14 @@ impl HostPlan {
             let tally = stages.of(Stage::Discovery);
             *(if trouble.is_some() { &mut tally.failed } else { &mut tally.done }) += 1;
         }
-        if let Some(reason) = found.unreached {
-            trouble = Some(format!("no way leads there ({reason})"));
-        }
         found.describe(&mut host);
         // Looking for hosts is not charged to the time a host is given.
         let deadline = self.host_timeout.map(|timeout| clock.now().plus(timeout));
         if matches!(found.state, Some(HostState::Down | HostState::Unknown)) {
+            if let Some(error) = found.failed.filter(|_| self.port_count() > 0) {
+                stages.of(Stage::Ports).failed += self.port_count() as u64;
+                trouble = Some(format!("{} ports not probed: {error}", self.port_count()));
+            }
             self.name(&mut host, &mut stages, deadline).await;
             host.ended = clock.now();
             return HostDone { host, stages, trouble };
@@ -163,14 +164,14 @@ impl HostPlan {
         if !self.ports.is_empty() {
             self.connect(target, deadline, (ports, scripts)).await;
         }
-        if let Some(reason) = found.unreached {
-            for plan in &self.scans {
-                let of = |place| port_of(plan.kind.protocol(), plan.port(place), (PortState::Filtered, reason, 0));
-                ports.found.extend((0..plan.count()).map(of));
+        match (&self.prober, &found.way, &found.failed) {
+            (Some(prober), Some(way), _) => {
+                self.probe((prober, way, found.rtt.clone()), deadline, (ports, scripts)).await;
             }
-        }
-        if let (Some(prober), Some(way)) = (&self.prober, &found.way) {
-            self.probe((prober, way, found.rtt.clone()), deadline, (ports, scripts)).await;
+            (_, None, Some(error)) => {
+                self.scans.iter().for_each(|plan| ports.fail(plan.count(), error.clone()));
+            }
+            _ => {}
         }
         ports.found.sort_unstable_by_key(|port| (port.protocol, port.number));
     }
@@ -359,7 +360,8 @@ impl Ports {
         self.rtt = Some(job.rtt.clone());
         self.degraded |= job.degraded;
         let (is_over, failed) = (job.is_over(), job.failed.clone());
-        let is_unreachable = failed.as_ref().is_some_and(|error| matches!(error.kind, NetErrorKind::Unreachable(_)));
+        let silent_hop = NetErrorKind::Unreachable(Unreached::Host);
+        let is_unreachable = failed.as_ref().is_some_and(|error| error.kind == silent_hop);
         let mut unasked = 0;
         for (place, asked, verdict) in job.verdicts() {
             let number = plan.port(place);

@@ -165,7 +165,7 @@ impl PacketNote {
 impl From<&NetError> for Trouble {
     fn from(error: &NetError) -> Trouble {
         Trouble {
-            kind: error.kind.name().to_owned(),
+            kind: error.kind.recorded_name().to_owned(),
             network: error.kind == NetErrorKind::Unreachable(Unreached::Network),
             op: error.op.to_owned(),
             peer: error.peer.clone(),

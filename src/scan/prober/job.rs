@@ -250,8 +250,16 @@ impl Job {
         self.could_not_ask(place, error.because("there is no such probe in its address family"));
     }
 
-    /// Nothing more can be asked, because of `error`.
+    /// Nothing more can be asked, because of `error`. What was asked and not answered proves nothing any more.
     pub(super) fn fail(&mut self, error: NetError) {
+        if self.is_over {
+            return;
+        }
+        for slot in self.slots.iter_mut().filter(|slot| slot.stage != Stage::Decided) {
+            self.active -= usize::from(slot.stage == Stage::Young);
+            (slot.stage, slot.tries) = (Stage::Decided, 0);
+        }
+        self.undecided = 0;
         self.failed = Some(error);
         self.is_over = true;
     }
