@@ -358,10 +358,12 @@ impl Ports {
         let protocol = plan.kind.protocol();
         self.srtt = job.rtt.smoothed().or(self.srtt);
         self.rtt = Some(job.rtt.clone());
-        self.degraded |= job.degraded;
         let (is_over, failed) = (job.is_over(), job.failed.clone());
         let silent_hop = NetErrorKind::Unreachable(Unreached::Host);
         let is_unreachable = failed.as_ref().is_some_and(|error| error.kind == silent_hop);
+        let is_ours = failed.is_some() && !is_unreachable;
+        // Who could not be asked whether it is still there has not stopped answering, and silence proves nothing.
+        self.degraded |= job.degraded && !is_ours;
         let mut unasked = 0;
         for (place, asked, verdict) in job.verdicts() {
             let number = plan.port(place);
@@ -374,7 +376,7 @@ impl Ports {
                 None if is_unreachable && !asked => {
                     self.found.push(port_of(protocol, number, (PortState::Filtered, Reason::HostUnreach, 0)));
                 }
-                None if failed.is_some() && !asked => unasked += 1,
+                None if failed.is_some() && (!asked || is_ours && job.degraded) => unasked += 1,
                 None if is_over => {
                     self.found.push(port_of(protocol, number, (plan.kind.silent(), Reason::NoResponse, 0)));
                 }

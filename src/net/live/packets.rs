@@ -200,6 +200,7 @@ impl Shared {
         })?;
         let way = ways.way(to, interface)?;
         let at = &way.route.interface;
+        check_up(at)?;
         if packet.len() > at.mtu as usize {
             let why = format!("{} bytes; {} carries {}", packet.len(), at.name, at.mtu);
             return Err(NetError::new(NetErrorKind::TooLarge, "send", to).because(why));
@@ -243,6 +244,7 @@ fn to_neighbour(ways: &Ways, sender: &Sender, hop: Hop, packet: Rc<[u8]>, held: 
 
 fn whole_frame(ways: &Ways, frame: Rc<[u8]>, interface: u32) -> Result<Load, NetError> {
     let at = ways.interface(interface)?;
+    check_up(&at)?;
     let (lane, protocol) = match at.link {
         LinkType::Ethernet => (Lane::Frame, 0), // the kernel reads it off the frame
         LinkType::Ip if frame.first().is_some_and(|first| first >> 4 == 6) => (Lane::Cooked, IPV6),
@@ -250,6 +252,14 @@ fn whole_frame(ways: &Ways, frame: Rc<[u8]>, interface: u32) -> Result<Load, Net
     };
     let to = Rc::new(link_address(interface, protocol));
     Ok(Load { lane, to, by: at, header: [0; 14], header_len: 0, bytes: frame })
+}
+
+/// The kernel takes packets for a link without a carrier, and drops them: that is no silence of hosts.
+fn check_up(at: &Interface) -> Result<(), NetError> {
+    if at.up {
+        return Ok(());
+    }
+    Err(NetError::new(NetErrorKind::Local, "send by", &at.name).because("it is down or has no carrier"))
 }
 
 fn to_ourselves(packet: Rc<[u8]>, to: IpAddr, by: &Rc<Interface>) -> Load {

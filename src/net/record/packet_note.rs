@@ -175,8 +175,8 @@ impl From<&NetError> for Trouble {
 }
 
 /// Operations that fail about packets.
-const OPS: [&str; 9] =
-    ["send", "capture", "reserve", "route", "neighbour", "netlink", "packets", "interfaces", "probe"];
+const OPS: [&str; 10] =
+    ["send", "send by", "capture", "reserve", "route", "neighbour", "netlink", "packets", "interfaces", "probe"];
 
 impl Trouble {
     /// The error it was.

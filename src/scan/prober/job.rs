@@ -232,12 +232,9 @@ impl Job {
 
     /// The question at `place` could not be asked, because of `error`.
     pub(super) fn could_not_ask(&mut self, place: usize, error: NetError) {
-        if let Some(slot) = self.slots.get_mut(place)
-            && slot.stage != Stage::Decided
-        {
+        if let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.stage != Stage::Decided) {
             self.active -= usize::from(slot.stage == Stage::Young);
-            slot.stage = Stage::Decided;
-            slot.tries = 0;
+            (slot.stage, slot.tries) = (Stage::Decided, 0);
             self.undecided -= 1;
             self.failed = Some(error);
             self.is_over = self.undecided == 0;
@@ -250,18 +247,11 @@ impl Job {
         self.could_not_ask(place, error.because("there is no such probe in its address family"));
     }
 
-    /// Nothing more can be asked, because of `error`. What was asked and not answered proves nothing any more.
-    pub(super) fn fail(&mut self, error: NetError) {
-        if self.is_over {
-            return;
+    /// Nothing more can be asked, because of `error`. What was asked and not answered so far proves nothing any more.
+    pub(super) fn fail(&mut self, error: &NetError) {
+        for place in 0..if self.is_over { 0 } else { self.slots.len() } {
+            self.could_not_ask(place, error.clone());
         }
-        for slot in self.slots.iter_mut().filter(|slot| slot.stage != Stage::Decided) {
-            self.active -= usize::from(slot.stage == Stage::Young);
-            (slot.stage, slot.tries) = (Stage::Decided, 0);
-        }
-        self.undecided = 0;
-        self.failed = Some(error);
-        self.is_over = true;
     }
 
     /// The question at `place` left at `at`.

@@ -291,3 +291,6 @@ async fn reserve(network: &Network, manner: &Manner) -> (Locals, Vec<Box<dyn Res
     }
     (locals, held)
 }
+
+#[cfg(test)]
+mod tests;
