@@ -1,5 +1,6 @@
 //! One host on its way: presence, ports, names, scripts, report.
 
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -70,6 +71,7 @@ pub struct HostDone {
 #[derive(Default)]
 struct Ports {
     found: Vec<Port>,
+    reason_ips: HashMap<(Protocol, u16), IpAddr>,
     srtt: Option<Duration>,
     rtt: Option<Rtt>,
     warm: WarmStreams,
@@ -241,11 +243,14 @@ impl HostPlan {
             (host.state, host.reason) = match answers.min() {
                 _ if self.port_count() == 0 => (HostState::Up, Reason::UserSet),
                 Some(reason) => (HostState::Up, reason),
+                None if ports.found.is_empty() && ports.failed.is_some() => (HostState::Unknown, Reason::Unasked),
                 None => (HostState::Down, Reason::NoResponse),
             };
         }
         let (listed, folded) = (self.fold)(ports.found);
         (host.ports, host.folded) = (listed.into_iter().map(named).collect(), folded);
+        let keys = host.ports.iter().map(|port| (port.protocol, port.number));
+        host.reason_ips = keys.filter_map(|key| Some((key, *ports.reason_ips.get(&key)?))).collect();
     }
 
     fn begin_names(
@@ -370,6 +375,7 @@ impl Ports {
             match verdict {
                 Some(verdict) => {
                     let found = (verdict.state, verdict.reason, verdict.ttl);
+                    self.reason_ips.extend(verdict.from.map(|from| ((protocol, number), from)));
                     self.found.push(port_of(protocol, number, found));
                 }
                 // A next hop that does not answer says as much as a router that says so.

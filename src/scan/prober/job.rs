@@ -282,7 +282,7 @@ impl Job {
             return Heeded::default(); // nobody asked
         }
         if slot.stage == Stage::Decided {
-            self.hear_again(place, finding, heard.ttl);
+            self.hear_again(place, finding, heard);
             return Heeded::default();
         }
         // The number of an answer about the route is the hop.
@@ -408,7 +408,7 @@ impl Job {
 
     fn decide(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let number = match finding {
-            Finding::Port(state, reason) => self.found.number(place, Verdict { state, reason, ttl: heard.ttl }),
+            Finding::Port(state, reason) => self.found.number(place, Verdict::new((state, reason), heard)),
             Finding::Up(_) | Finding::Spent | Finding::Hop { .. } => 0,
         };
         if let Finding::Up(reason) = finding {
@@ -427,12 +427,12 @@ impl Job {
     }
 
     /// A second answer may say more than the first: a port that was filtered by an error on the way and now opens.
-    fn hear_again(&mut self, place: usize, finding: Finding, ttl: u8) {
+    fn hear_again(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let (Plan::Ports(plan), Finding::Port(state, reason)) = (&self.plan, finding) else { return };
         let kind = plan.kind;
         let old = self.slots.get(place).and_then(|slot| self.found.get(slot.verdict));
         if old.is_some_and(|old| kind.supersedes(old.state, state)) {
-            let number = self.found.number(place, Verdict { state, reason, ttl });
+            let number = self.found.number(place, Verdict::new((state, reason), heard));
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.verdict = number;
             }
