@@ -132,7 +132,7 @@ impl Text {
         }
         scripts::write("\nHost script results:", verdict::host_results(host), self.options, out)?;
         if let Some(trace) = &host.trace {
-            route::write(trace, self.options, out)?;
+            route::write(trace, host.target.addr, self.options, out)?;
         }
         writeln!(out)
     }

@@ -187,3 +187,12 @@ fn an_interface_that_takes_nothing_more() {
     let why = "send 74 bytes by e0: local (the interface took nothing for 5 seconds)";
     keeps_what_it_found(&Mishap::Narrow, "-sS", why);
 }
+
+#[test]
+fn extension_headers_cannot_be_asked_for_and_are_named() {
+    let Some(lab) = Lab::flat(2) else { return };
+    let target = lab.host("b").ip6();
+    let run = lab.scan("a", &["-sO", "-p", "0,6,43,44,60", &target]).run().expect(3);
+    is_unprobed(&run, (&target, "up"), 4, &format!("probe {target}: local ("));
+    assert!(run.stderr.contains("is an extension header of IPv6, which cannot be asked for"), "{run}");
+}

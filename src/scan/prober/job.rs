@@ -19,7 +19,7 @@ use super::verdicts::{Verdict, Verdicts};
 use super::way::{Heeded, Introduced, Place, Way};
 use crate::model::{MacAddr, NetError, PortState, Reason, Timestamp};
 use crate::scan::kind::Reply;
-use crate::scan::probe::{Heard, Question};
+use crate::scan::probe::{Form, Heard, Question};
 use crate::scan::timing::window::{PING_WEIGHT, Scope};
 use crate::scan::timing::{Rtt, Throttle, Tries, Window};
 
@@ -244,7 +244,12 @@ impl Job {
     /// The question at `place` cannot be asked of this host at all.
     pub(super) fn unaskable(&mut self, place: usize) {
         let error = NetError::new(crate::model::NetErrorKind::Local, "probe", self.host.addr);
-        self.could_not_ask(place, error.because("there is no such probe in its address family"));
+        let question = self.plan.question(place);
+        let why = match question.form {
+            Form::Protocol => format!("{} is an extension header of IPv6, which cannot be asked for", question.number),
+            _ => "there is no such probe in its address family".to_owned(),
+        };
+        self.could_not_ask(place, error.because(why));
     }
 
     /// Nothing more can be asked, because of `error`. What was asked and not answered so far proves nothing any more.
