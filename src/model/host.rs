@@ -24,7 +24,7 @@ pub enum HostState {
     Up,
     /// It does not.
     Down,
-    /// Nobody asked (`-sL`).
+    /// Nobody asked (`-sL`), or this machine could not.
     Unknown,
 }
 
