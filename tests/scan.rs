@@ -26,12 +26,14 @@ fn ports_told(host: &Value) -> u64 {
     host["ports"].as_array().map_or(0, Vec::len) as u64 + folded.sum::<u64>()
 }
 
-/// The report without what differs from run to run: times, and the order in which hosts were done.
+/// The report without what differs from run to run: times, packets that were sent again, and the order in which hosts were done.
 fn timeless(report: &Report) -> Vec<String> {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                for name in ["at", "started", "ended", "elapsed_seconds", "duration_seconds", "srtt_seconds", "seed"] {
+                for name in
+                    ["at", "started", "ended", "elapsed_seconds", "duration_seconds", "srtt_seconds", "seed", "packets"]
+                {
                     fields.remove(name);
                 }
                 fields.values_mut().for_each(strip);

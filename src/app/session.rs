@@ -227,6 +227,7 @@ impl Session {
         let why = Why::new(&settings.scripts.why, &chosen)?;
         let has_scripts = !chosen.selected.is_empty();
         let governor = Governor::new(network.clock.clone(), settings.scan.timing.max_rate);
+        network.names.pace(&governor);
         let without_packets = scripts::without_packets(&settings, &chosen, &*network.packets)?;
         let launcher = launcher(&settings, &network, &engine, chosen, governor.clone(), &switches, why.as_ref());
         let launcher = Rc::new(Launcher { without_packets, ..launcher });

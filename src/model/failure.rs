@@ -40,9 +40,14 @@ pub enum NetErrorKind {
 pub enum Unreached {
     /// The host; also where it is not known whether it was more than the host.
     Host,
-    /// The whole network it is in: this machine or a router has no way there.
+    /// The whole network it is in: a router has no way there.
     Network,
+    /// Nothing left this machine: no route of its own leads there, or the one that does forbids it.
+    NoRoute,
 }
+
+/// What recordings call it when no route leads there.
+const NO_ROUTE: &str = "no-route";
 
 /// Which budget is used up. The names are what scripts see in `error.budget`, and the class of the failure in reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,9 +113,17 @@ impl NetErrorKind {
         }
     }
 
+    /// The name that also says what was unreachable, as far as packets do not show it.
+    pub fn recorded_name(self) -> &'static str {
+        if self == NetErrorKind::Unreachable(Unreached::NoRoute) { NO_ROUTE } else { self.name() }
+    }
+
     /// The kind of that name, for those the door itself gives: a budget is kept above it. What was unreachable is the host,
-    /// as the name says no more.
+    /// where the name says no more.
     pub fn by_name(name: &str) -> Option<NetErrorKind> {
+        if name == NO_ROUTE {
+            return Some(NetErrorKind::Unreachable(Unreached::NoRoute));
+        }
         NetErrorKind::ALL.into_iter().find(|kind| kind.name() == name && !matches!(kind, NetErrorKind::Budget(_)))
     }
 
@@ -155,17 +168,24 @@ impl NetError {
             return NetError { op, peer: peer.to_string(), ..inner.clone() };
         }
         let kind = match error.kind() {
+            _ if says_host_is_gone(error) => NetErrorKind::Unreachable(Unreached::Host),
             K::ConnectionRefused => NetErrorKind::Refused,
             K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => NetErrorKind::Reset,
             K::UnexpectedEof => NetErrorKind::Closed,
             K::TimedOut => NetErrorKind::Timeout,
             K::HostUnreachable => NetErrorKind::Unreachable(Unreached::Host),
-            K::NetworkUnreachable | K::NetworkDown => NetErrorKind::Unreachable(Unreached::Network),
+            K::NetworkUnreachable => NetErrorKind::Unreachable(Unreached::Network),
+            K::NetworkDown => NetErrorKind::Unreachable(Unreached::NoRoute),
             _ => NetErrorKind::Local,
         };
         let error_text = if kind == NetErrorKind::Local { error.to_string() } else { String::new() };
         NetError::new(kind, op, peer).because(error_text)
     }
+}
+
+/// What Linux makes of ICMP errors about an unknown and an isolated host (codes 7 and 8); the standard library knows neither.
+fn says_host_is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EHOSTDOWN | libc::ENONET))
 }
 
 impl fmt::Display for NetError {
@@ -176,3 +196,27 @@ impl fmt::Display for NetError {
 }
 
 impl std::error::Error for NetError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_of_hosts_is_told_from_what_it_says_of_itself() {
+        let kind = |errno| NetError::from_io(&io::Error::from_raw_os_error(errno), "connect", "10.0.0.7:443").kind;
+        for errno in [libc::EHOSTUNREACH, libc::EHOSTDOWN, libc::ENONET] {
+            assert_eq!(kind(errno), NetErrorKind::Unreachable(Unreached::Host), "{errno}");
+        }
+        assert_eq!(kind(libc::ENETUNREACH), NetErrorKind::Unreachable(Unreached::Network));
+        assert_eq!(kind(libc::ENETDOWN), NetErrorKind::Unreachable(Unreached::NoRoute));
+        assert_eq!(kind(libc::EACCES), NetErrorKind::Local);
+    }
+
+    #[test]
+    fn recordings_tell_a_missing_route_from_a_missing_host() {
+        let all = NetErrorKind::ALL.into_iter().filter(|kind| !matches!(kind, NetErrorKind::Budget(_)));
+        for kind in all.chain([NetErrorKind::Unreachable(Unreached::NoRoute)]) {
+            assert_eq!(NetErrorKind::by_name(kind.recorded_name()), Some(kind));
+        }
+    }
+}

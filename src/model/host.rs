@@ -24,7 +24,7 @@ pub enum HostState {
     Up,
     /// It does not.
     Down,
-    /// Nobody asked (`-sL`).
+    /// Nobody asked (`-sL`), or this machine could not.
     Unknown,
 }
 
@@ -51,6 +51,8 @@ pub struct Host {
     pub ended: Timestamp,
     /// Ports kept one by one, sorted by protocol and number.
     pub ports: Vec<Port>,
+    /// Who gave the reason of a port in `ports`, where that was another address than the host's: a router or a firewall.
+    pub reason_ips: BTreeMap<(Protocol, u16), IpAddr>,
     /// Ports that share a dull fate, counted.
     pub folded: Vec<Folded>,
     /// Results of host rules.
@@ -81,6 +83,7 @@ impl Host {
             started,
             ended: started,
             ports: Vec::new(),
+            reason_ips: BTreeMap::new(),
             folded: Vec::new(),
             scripts: Vec::new(),
             port_scripts: Vec::new(),

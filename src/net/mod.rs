@@ -135,6 +135,9 @@ pub trait Names {
     fn addresses(&self, name: &str, family: Family) -> NetFuture<Vec<IpAddr>>;
     /// Names of `addr` (PTR, hosts file); empty when there are none.
     fn reverse(&self, addr: IpAddr) -> NetFuture<Vec<String>>;
+
+    /// From now on each question that leaves this machine passes `governor`, where any leave.
+    fn pace(&self, _governor: &broker::Governor) {}
 }
 
 /// The randomness of one conversation: bound to its two ends, so that a replay of it draws the same whatever else runs

@@ -80,7 +80,8 @@ fn run_scripts(kind: &str, results: &[ScriptResult]) -> Json {
 /// The line of a host.
 pub fn host_json(host: &Host) -> Json {
     let results = verdict::by_port(host);
-    let ports: Vec<Json> = host.ports.iter().zip(results).map(|(port, results)| self::port(port, results)).collect();
+    let ports: Vec<Json> =
+        host.ports.iter().zip(results).map(|(port, results)| self::port(host, port, results)).collect();
     json!({
         "type": "host",
         "version": SCHEMA_VERSION,
@@ -129,9 +130,9 @@ fn hop(hop: &Hop) -> Json {
     })
 }
 
-fn port(port: &Port, results: Vec<&ScriptResult>) -> Json {
+fn port(host: &Host, port: &Port, results: Vec<&ScriptResult>) -> Json {
     let service = &port.service;
-    json!({
+    let mut line = json!({
         "protocol": port.protocol.name(),
         "port": port.number,
         "state": port.state.name(),
@@ -146,7 +147,11 @@ fn port(port: &Port, results: Vec<&ScriptResult>) -> Json {
             "probed": service.probed,
         },
         "scripts": scripts(results),
-    })
+    });
+    if let Some(from) = host.reason_ips.get(&(port.protocol, port.number)) {
+        line["reason_ip"] = from.to_string().into();
+    }
+    line
 }
 
 fn scripts<'a>(results: impl IntoIterator<Item = &'a ScriptResult>) -> Vec<Json> {

@@ -89,7 +89,10 @@ pub fn read_host(line: &Json) -> Read<Host> {
         ..Host::new(target, time(line, "started")?)
     };
     for (index, port) in list(line, "ports")?.iter().enumerate() {
-        host.ports.push(self::port(port)?);
+        let from = later(port, "reason_ip", |port, name| optional(port, name, |from| from.as_str()?.parse().ok()))?;
+        let read = self::port(port)?;
+        host.reason_ips.extend(from.flatten().map(|from| ((read.protocol, read.number), from)));
+        host.ports.push(read);
         host.port_scripts.extend(scripts(port)?.into_iter().map(|result| (index, result)));
     }
     Ok(host)

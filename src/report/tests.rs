@@ -303,6 +303,7 @@ fn hosts_read_back_know_what_packets_told() {
         assert_eq!((read.reason, read.reason_ttl, read.mac), (told.reason, told.reason_ttl, told.mac));
         assert_eq!((&read.trace, read.degraded), (&told.trace, told.degraded));
         assert_eq!((&read.ports, &read.folded), (&told.ports, &told.folded));
+        assert_eq!(read.reason_ips, told.reason_ips);
     }
 }
 

@@ -126,13 +126,13 @@ impl Text {
             writeln!(out, "Warning: {}", wording::DEGRADED)?;
         }
         self.not_listed(host, &listed, out)?;
-        table::write(&host.ports, &listed, &results, self.options, out)?;
+        table::write(host, &listed, &results, self.options, out)?;
         if let Some(mac) = host.mac {
             writeln!(out, "MAC Address: {}", mac.to_string().to_uppercase())?;
         }
         scripts::write("\nHost script results:", verdict::host_results(host), self.options, out)?;
         if let Some(trace) = &host.trace {
-            route::write(trace, self.options, out)?;
+            route::write(trace, host.target.addr, self.options, out)?;
         }
         writeln!(out)
     }
@@ -145,7 +145,7 @@ impl Text {
     }
 
     fn state_line(&self, host: &Host, out: &mut dyn Write) -> io::Result<()> {
-        let reason = wording::reason(host.reason, host.reason_ttl);
+        let reason = wording::reason(host.reason, None, host.reason_ttl);
         let reason = if self.options.reason { format!(", received {reason}") } else { String::new() };
         let latency = host.srtt.map(|srtt| format!(" ({} latency)", seconds(srtt))).unwrap_or_default();
         writeln!(out, "Host is {}{reason}{latency}.", wording::host_state(host.state))

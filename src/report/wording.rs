@@ -1,6 +1,7 @@
 //! Phrases several formats share: dates, counts, port ranges, the closing sentence.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -81,9 +82,10 @@ pub(super) fn host_state(state: HostState) -> &'static str {
     }
 }
 
-/// `reset ttl 64`; the reason alone where no answer told a TTL.
-pub(super) fn reason(reason: Reason, ttl: u8) -> String {
-    if ttl == 0 { reason.to_string() } else { format!("{reason} ttl {ttl}") }
+/// `reset ttl 64`, `host-unreach from 10.0.0.1 ttl 63`; the reason alone where no answer told a TTL.
+pub(super) fn reason(reason: Reason, from: Option<&IpAddr>, ttl: u8) -> String {
+    let from = from.map(|from| format!(" from {from}")).unwrap_or_default();
+    if ttl == 0 { format!("{reason}{from}") } else { format!("{reason}{from} ttl {ttl}") }
 }
 
 /// `0.07`, `12.30`: two decimals.

@@ -271,6 +271,6 @@ pub(super) fn state_of(result: Result<(), NetError>) -> Result<(PortState, Reaso
         NetErrorKind::Unreachable(Unreached::Network) => Ok((PortState::Filtered, Reason::NetUnreach)),
         NetErrorKind::Unreachable(Unreached::Host) => Ok((PortState::Filtered, Reason::HostUnreach)),
         NetErrorKind::Denied => Ok((PortState::Filtered, Reason::PermDenied)),
-        _ => Err(error),
+        _ => Err(error), // nothing left this machine
     }
 }

@@ -1,6 +1,6 @@
 //! One host on its way: presence, ports and what is left of its scripts, names, report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use super::scripts::{HostScripts, Known, ScriptStage};
 use super::timing::Rtt;
 use crate::model::{
     Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally,
-    Target, Timestamp,
+    Target, Timestamp, Unreached,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -71,6 +71,7 @@ pub struct HostDone {
 #[derive(Default)]
 struct Ports {
     found: Vec<Port>,
+    reason_ips: HashMap<(Protocol, u16), IpAddr>,
     srtt: Option<Duration>,
     rtt: Option<Rtt>,
     warm: WarmStreams,
@@ -108,13 +109,14 @@ impl HostPlan {
             let tally = stages.of(Stage::Discovery);
             *(if trouble.is_some() { &mut tally.failed } else { &mut tally.done }) += 1;
         }
-        if let Some(reason) = found.unreached {
-            trouble = Some(format!("no way leads there ({reason})"));
-        }
         found.describe(&mut host);
         // Looking for hosts is not charged to the time a host is given.
         let deadline = self.host_timeout.map(|timeout| clock.now().plus(timeout));
         if matches!(found.state, Some(HostState::Down | HostState::Unknown)) {
+            if let Some(error) = found.failed.filter(|_| self.port_count() > 0) {
+                stages.of(Stage::Ports).failed += self.port_count() as u64;
+                trouble = Some(format!("{} ports not probed: {error}", self.port_count()));
+            }
             self.name(&mut host, &mut stages, deadline).await;
             host.ended = clock.now();
             return HostDone { host, stages, trouble };
@@ -167,14 +169,14 @@ impl HostPlan {
         if !self.ports.is_empty() {
             self.connect(target, deadline, (ports, scripts)).await;
         }
-        if let Some(reason) = found.unreached {
-            for plan in &self.scans {
-                let of = |place| port_of(plan.kind.protocol(), plan.port(place), (PortState::Filtered, reason, 0));
-                ports.found.extend((0..plan.count()).map(of));
+        match (&self.prober, &found.way, &found.failed) {
+            (Some(prober), Some(way), _) => {
+                self.probe((prober, way, found.rtt.clone()), deadline, (ports, scripts)).await;
             }
-        }
-        if let (Some(prober), Some(way)) = (&self.prober, &found.way) {
-            self.probe((prober, way, found.rtt.clone()), deadline, (ports, scripts)).await;
+            (_, None, Some(error)) => {
+                self.scans.iter().for_each(|plan| ports.fail(plan.count(), error.clone()));
+            }
+            _ => {}
         }
         ports.found.sort_unstable_by_key(|port| (port.protocol, port.number));
     }
@@ -244,6 +246,7 @@ impl HostPlan {
             (host.state, host.reason) = match answers.min() {
                 _ if self.port_count() == 0 => (HostState::Up, Reason::UserSet),
                 Some(reason) => (HostState::Up, reason),
+                None if ports.found.is_empty() && ports.failed.is_some() => (HostState::Unknown, Reason::Unasked),
                 None => (HostState::Down, Reason::NoResponse),
             };
         }
@@ -258,6 +261,8 @@ impl HostPlan {
         listed.extend(told);
         listed.sort_unstable_by_key(|port| (port.protocol, port.number));
         (host.ports, host.folded) = (listed.into_iter().map(named).collect(), folded);
+        let keys = host.ports.iter().map(|port| (port.protocol, port.number));
+        host.reason_ips = keys.filter_map(|key| Some((key, *ports.reason_ips.get(&key)?))).collect();
     }
 
     fn begin_names(
@@ -378,22 +383,26 @@ impl Ports {
         let protocol = plan.kind.protocol();
         self.srtt = job.rtt.smoothed().or(self.srtt);
         self.rtt = Some(job.rtt.clone());
-        self.degraded |= job.degraded;
         let (is_over, failed) = (job.is_over(), job.failed.clone());
-        let is_unreachable = failed.as_ref().is_some_and(|error| matches!(error.kind, NetErrorKind::Unreachable(_)));
+        let silent_hop = NetErrorKind::Unreachable(Unreached::Host);
+        let is_unreachable = failed.as_ref().is_some_and(|error| error.kind == silent_hop);
+        let is_ours = failed.is_some() && !is_unreachable;
+        // Who could not be asked whether it is still there has not stopped answering, and silence proves nothing.
+        self.degraded |= job.degraded && !is_ours;
         let mut unasked = 0;
         for (place, asked, verdict) in job.verdicts() {
             let number = plan.port(place);
             match verdict {
                 Some(verdict) => {
                     let found = (verdict.state, verdict.reason, verdict.ttl);
+                    self.reason_ips.extend(verdict.from.map(|from| ((protocol, number), from)));
                     self.found.push(port_of(protocol, number, found));
                 }
                 // A next hop that does not answer says as much as a router that says so.
                 None if is_unreachable && !asked => {
                     self.found.push(port_of(protocol, number, (PortState::Filtered, Reason::HostUnreach, 0)));
                 }
-                None if failed.is_some() && !asked => unasked += 1,
+                None if failed.is_some() && (!asked || is_ours && job.degraded) => unasked += 1,
                 None if is_over => {
                     self.found.push(port_of(protocol, number, (plan.kind.silent(), Reason::NoResponse, 0)));
                 }

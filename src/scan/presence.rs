@@ -54,15 +54,18 @@ pub struct Found {
     pub rtt: Option<Rtt>,
     /// The way to it, where packets are used.
     pub way: Option<Way>,
-    /// Why there is no way to it.
-    pub unreached: Option<Reason>,
     /// Why this machine could not ask.
     pub failed: Option<NetError>,
 }
 
 impl Found {
     fn new(state: Option<HostState>, reason: Reason) -> Found {
-        Found { state, reason, answered: None, ttl: 0, mac: None, rtt: None, way: None, unreached: None, failed: None }
+        Found { state, reason, answered: None, ttl: 0, mac: None, rtt: None, way: None, failed: None }
+    }
+
+    /// Nothing is known: this machine could not ask.
+    fn unasked(error: NetError) -> Found {
+        Found { failed: Some(error), ..Found::new(Some(HostState::Unknown), Reason::Unasked) }
     }
 }
 
@@ -97,18 +100,12 @@ pub async fn find(
     Found { way, ..found }
 }
 
-/// Nobody is there, as far as this machine can tell; the user may know better, and then its ports are behind what is missing.
+/// No packet can be sent to it, so nothing will be known but what the user says. Connections find their own way, or not.
 fn without_way(presence: &Presence, error: NetError) -> Found {
-    let state = if matches!(presence, Presence::Assumed) { HostState::Up } else { HostState::Down };
-    match error.kind {
-        NetErrorKind::Unreachable(unreached) => {
-            let reason = match unreached {
-                Unreached::Host => Reason::HostUnreach,
-                Unreached::Network => Reason::NetUnreach,
-            };
-            Found { unreached: Some(reason), ..Found::new(Some(state), reason) }
-        }
-        _ => Found { failed: Some(error), ..Found::new(Some(HostState::Down), Reason::NoResponse) },
+    match presence {
+        Presence::Assumed => Found { failed: Some(error), ..Found::new(Some(HostState::Up), Reason::UserSet) },
+        Presence::ByPorts => Found { failed: Some(error), ..Found::new(None, Reason::NoResponse) },
+        Presence::Listed | Presence::Connect(_) | Presence::Packets(_) => Found::unasked(error),
     }
 }
 
@@ -123,14 +120,17 @@ async fn ask(questions: &Questions, prober: &Prober, way: Way) -> Found {
     };
     let asking = match prober.begin(way, Plan::Discovery(plan), None) {
         Ok(asking) => asking,
-        Err(error) => return Found { failed: Some(error), ..Found::new(Some(HostState::Down), Reason::NoResponse) },
+        Err(error) => return Found::unasked(error),
     };
     asking.done().await;
     let Some(job) = asking.finish() else { return Found::new(Some(HostState::Down), Reason::NoResponse) };
-    let state = if job.up.is_some() { HostState::Up } else { HostState::Down };
-    let (reason, ttl) = job.up.unwrap_or((Reason::NoResponse, 0));
     // A next hop that does not answer is an answer: nobody is there.
-    let failed = job.failed.filter(|error| !matches!(error.kind, NetErrorKind::Unreachable(_)));
+    let failed = job.failed.filter(|error| error.kind != NetErrorKind::Unreachable(Unreached::Host));
+    let (state, (reason, ttl)) = match (job.up, &failed) {
+        (Some(up), _) => (HostState::Up, up),
+        (None, None) => (HostState::Down, (Reason::NoResponse, 0)),
+        (None, Some(_)) => (HostState::Unknown, (Reason::Unasked, 0)),
+    };
     let answered = job.answered;
     Found { answered, ttl, mac: job.mac, rtt: Some(job.rtt), failed, ..Found::new(Some(state), reason) }
 }
@@ -148,9 +148,7 @@ async fn connect(target: &Target, ports: &[u16], network: &Network, timeout: Dur
                 return Found::new(Some(HostState::Up), reason);
             }
             Ok(_) => {}
-            Err(error) => {
-                return Found { failed: Some(error), ..Found::new(Some(HostState::Down), Reason::NoResponse) };
-            }
+            Err(error) => return Found::unasked(error),
         }
     }
     Found::new(Some(HostState::Down), Reason::NoResponse)

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
+use futures_lite::FutureExt as _;
 use rhai::{Array, Dynamic, EvalAltResult, Position};
 
 use super::nested;
@@ -242,11 +243,15 @@ pub(super) fn suspend(request: Request) -> Option<Resume> {
 pub fn wait<T: 'static>(future: impl Future<Output = T> + 'static) -> Result<T, Box<EvalAltResult>> {
     let slot = Rc::new(Cell::new(None));
     let filled = Rc::clone(&slot);
-    let request = Request::Wait(Box::pin(async move { filled.set(Some(future.await)) }));
+    let caught = AssertUnwindSafe(future).catch_unwind();
+    let request = Request::Wait(Box::pin(async move { filled.set(Some(caught.await)) }));
     match suspend(request) {
-        Some(Resume::Go | Resume::Value(_)) => {
-            slot.take().ok_or_else(|| "internal error: resumed before the result was there".into())
-        }
+        Some(Resume::Go | Resume::Value(_)) => match slot.take() {
+            Some(Ok(value)) => Ok(value),
+            // On the script's own stack, as if the native itself had panicked: no error, which the script could catch.
+            Some(Err(payload)) => resume_unwind(payload),
+            None => Err("internal error: resumed before the result was there".into()),
+        },
         Some(Resume::Stop(stop)) => Err(stop.into_error()),
         None => {
             Err("this function waits, so it works only inside rules and actions, not while a file is loaded".into())
@@ -320,6 +325,15 @@ mod tests {
             panic!("no error")
         };
         assert!(!error.is_catchable());
+    }
+
+    #[test]
+    fn a_panic_of_a_future_is_one_of_its_native() {
+        let boom = || async { std::panic::resume_unwind(Box::new("boom")) };
+        let mut fiber = Fiber::new(move |_| -> bool { wait::<()>(boom()).is_err() }).unwrap();
+        let Progress::Yielded(Request::Wait(future)) = run(&mut fiber) else { panic!("no wait") };
+        futures_lite::future::block_on(future);
+        assert!(matches!(run(&mut fiber), Progress::Panicked(text) if text == "boom"), "it was an error to be caught");
     }
 
     #[test]

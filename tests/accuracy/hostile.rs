@@ -51,6 +51,22 @@ fn answers_from_another_address_are_nobodys() {
 }
 
 #[test]
+fn answers_after_the_host_was_given_up_are_nobodys() {
+    // The first host's answers take eight seconds. The second limits its resets, so it is asked for longer than that.
+    let scenario = "[[hosts]]\naddrs = [\"10.0.0.1\"]\nlink = { delay = \"4s\" }\ntcp = [{ ports = \"1-50\" }]
+                    [[hosts]]\naddrs = [\"10.0.0.2\"]\nrst_rate = 10\ntcp = [{ ports = \"22\" }]";
+    let trial = Trial { scenario, targets: "10.0.0.1-2", ports: (1..=300).collect(), ..Trial::default() };
+    let scanned = trial.run(1);
+    let of = |addr: &str| scanned.hosts.iter().find(|host| host.target.addr.to_string() == addr).expect(addr);
+    let late = of("10.0.0.1");
+    assert!(late.ports.iter().all(|port| port.state == PortState::Filtered), "it was given up before");
+    let wrong = trial.wrong(&scanned);
+    assert!(wrong.iter().all(|(addr, ..)| *addr == late.target.addr), "nobody else's state changes: {wrong:?}");
+    assert!(scanned.took > Duration::from_secs(12) && late.ended < of("10.0.0.2").ended, "{:?}", scanned.took);
+    assert!(scanned.counts.strangers >= 300 && scanned.counts.answers >= 300, "{:?}", scanned.counts);
+}
+
+#[test]
 fn answers_that_come_again_are_counted_and_change_nothing() {
     let scenario =
         "[link]\ndelay = \"1ms\"\nduplicate = 1.0\n[[hosts]]\naddrs = [\"10.0.0.1\"]\nlink = { duplicate = 1.0 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::space::Unable;
 use super::topology::Lab;
+use crate::support::cannot_run;
 use crate::support::dir::Dir;
 use crate::support::sonde::{Report, sonde};
 
@@ -82,4 +84,27 @@ fn a_recorded_route_is_found_again() {
         assert_eq!(route(&live, host).0, of(&hops));
         assert_eq!(route(&replayed, host).0, of(&hops));
     }
+}
+
+#[test]
+fn who_refuses_on_the_way_is_named() {
+    let Some(lab) = Lab::path() else { return };
+    let _open = lab.host("z").listen(22);
+    let reject = "tcp dport 25 reject with icmp type admin-prohibited\ntcp dport 26 reject with icmpv6 type no-route";
+    let chain = format!("chain forward {{ type filter hook forward priority 0; policy accept;\n{reject}\n}}");
+    if let Err(Unable(why)) = lab.host("r1").space.nft(&format!("table inet wall {{\n{chain}\n}}")) {
+        return cannot_run(&why);
+    }
+    let targets = ["10.67.4.2", "fd67:4::2"];
+    let words = ["-Pn", "-sS", "-p", "22,25,26", targets[0], targets[1]];
+    let report = lab.scan("a", &words).run().expect(0).report();
+    let of = |host: &str, index: usize| -> Vec<Value> {
+        let port = &report.host(host)["ports"][index];
+        ["state", "reason", "reason_ip"].iter().map(|field| port[*field].clone()).collect()
+    };
+    assert_eq!(of(targets[0], 0), [json!("open"), json!("syn-ack"), Value::Null], "the host itself");
+    assert_eq!(of(targets[0], 1), [json!("filtered"), json!("admin-prohibited"), json!("10.67.1.1")]);
+    assert_eq!(of(targets[1], 2), [json!("filtered"), json!("net-unreach"), json!("fd67:1::1")]);
+    let text = lab.sonde("a", &[&["-n", "--reason"], words.as_slice()].concat()).run().expect(0).text();
+    assert!(text.contains("admin-prohibited from 10.67.1.1 ttl 64"), "{text}");
 }

@@ -121,6 +121,20 @@ impl Lab {
         self.hosts.values().for_each(wait_until_up);
     }
 
+    /// Takes a host of [`Lab::flat`] off the switch: the other end of its wire goes down. Returns when its kernel knows.
+    pub fn unplug(&self, role: &str) {
+        self.fabric[0].ip(&format!("link set to-{role} down")).expect("an interface goes down");
+        let end = Instant::now() + READY;
+        let has_carrier = || {
+            let link = self.host(role).space.ask(&["-br", "link", "show", "e0"]);
+            link.split_whitespace().nth(1) == Some("UP")
+        };
+        while has_carrier() {
+            assert!(Instant::now() < end, "{role} has a carrier still");
+            thread::yield_now();
+        }
+    }
+
     /// The wire of [`Lab::wire`].
     #[track_caller]
     pub fn relay(&self) -> &Relay {

@@ -25,7 +25,7 @@ use crate::runtime::{Clock, Random};
 /// Packets and connections begun at once at most, however high the rate: a millisecond's worth, up to this.
 const MAX_BURST: usize = 64;
 
-/// A token bucket over everything that opens a connection, sends a datagram or a packet (`--max-rate`).
+/// A token bucket over everything that opens a connection, sends a datagram, a packet or a question for a name (`--max-rate`).
 #[derive(Clone)]
 pub struct Governor {
     clock: Clock,

@@ -200,15 +200,17 @@ impl Shared {
         })?;
         let way = ways.way(to, interface)?;
         let at = &way.route.interface;
+        check_up(at)?;
         if packet.len() > at.mtu as usize {
             let why = format!("{} bytes; {} carries {}", packet.len(), at.name, at.mtu);
             return Err(NetError::new(NetErrorKind::TooLarge, "send", to).because(why));
         }
         match (at.kind, at.link) {
-            (LinkKind::Loopback, _) => Ok(Prepared::Ready(to_ourselves(packet, to, at.index))),
+            (LinkKind::Loopback, _) => Ok(Prepared::Ready(to_ourselves(packet, to, at))),
             (LinkKind::PointToPoint, _) => Ok(Prepared::Ready(Load {
                 lane: Lane::Cooked,
                 to: Rc::clone(&way.link),
+                by: Rc::clone(at),
                 header: [0; 14],
                 header_len: 0,
                 bytes: packet,
@@ -242,23 +244,33 @@ fn to_neighbour(ways: &Ways, sender: &Sender, hop: Hop, packet: Rc<[u8]>, held: 
 
 fn whole_frame(ways: &Ways, frame: Rc<[u8]>, interface: u32) -> Result<Load, NetError> {
     let at = ways.interface(interface)?;
+    check_up(&at)?;
     let (lane, protocol) = match at.link {
         LinkType::Ethernet => (Lane::Frame, 0), // the kernel reads it off the frame
         LinkType::Ip if frame.first().is_some_and(|first| first >> 4 == 6) => (Lane::Cooked, IPV6),
         LinkType::Ip => (Lane::Cooked, IPV4),
     };
-    Ok(Load { lane, to: Rc::new(link_address(interface, protocol)), header: [0; 14], header_len: 0, bytes: frame })
+    let to = Rc::new(link_address(interface, protocol));
+    Ok(Load { lane, to, by: at, header: [0; 14], header_len: 0, bytes: frame })
 }
 
-fn to_ourselves(packet: Rc<[u8]>, to: IpAddr, interface: u32) -> Load {
+/// The kernel takes packets for a link without a carrier, and drops them: that is no silence of hosts.
+fn check_up(at: &Interface) -> Result<(), NetError> {
+    if at.up {
+        return Ok(());
+    }
+    Err(NetError::new(NetErrorKind::Local, "send by", &at.name).because("it is down or has no carrier"))
+}
+
+fn to_ourselves(packet: Rc<[u8]>, to: IpAddr, by: &Rc<Interface>) -> Load {
     let (lane, addr) = match to {
         IpAddr::V4(_) => (Lane::Ip4, SocketAddr::new(to, 0)),
         IpAddr::V6(addr) => {
-            let scope = if addr.is_unicast_link_local() || addr.is_multicast() { interface } else { 0 };
+            let scope = if addr.is_unicast_link_local() || addr.is_multicast() { by.index } else { 0 };
             (Lane::Ip6, SocketAddrV6::new(addr, 0, 0, scope).into())
         }
     };
-    Load { lane, to: Rc::new(addr.as_any()), header: [0; 14], header_len: 0, bytes: packet }
+    Load { lane, to: Rc::new(addr.as_any()), by: Rc::clone(by), header: [0; 14], header_len: 0, bytes: packet }
 }
 
 impl Hop {
@@ -271,7 +283,8 @@ impl Hop {
         let ours = self.way.route.interface.mac.unwrap_or_default();
         let ether_type = if packet.first().is_some_and(|first| first >> 4 == 6) { IPV6 } else { IPV4 };
         let header = ethernet(mac, ours, ether_type);
-        Load { lane: Lane::Frame, to: Rc::clone(&self.way.link), header, header_len: 14, bytes: packet }
+        let (to, by) = (Rc::clone(&self.way.link), Rc::clone(&self.way.route.interface));
+        Load { lane: Lane::Frame, to, by, header, header_len: 14, bytes: packet }
     }
 
     /// Our address on the link, of the neighbour's kind.

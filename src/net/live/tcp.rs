@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 
 use super::{Shared, register, while_exhausted};
-use crate::model::{NetError, NetErrorKind};
+use crate::model::{NetError, NetErrorKind, Unreached};
 use crate::net::{ConnectOptions, Listener, LocalNetFuture, Origin, Stream};
 use crate::runtime::Permit;
 
@@ -52,8 +52,20 @@ fn start(peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<Socket> {
         socket.bind(&bind.into())?;
     }
     match socket.connect(&peer.into()) {
-        Err(error) if !in_progress(&error) => Err(error),
+        Err(error) if !in_progress(&error) => Err(unless_no_route(error, peer)),
         _ => Ok(socket),
+    }
+}
+
+/// What the kernel says at once it says of its own routes; what routers and hosts say comes later.
+fn unless_no_route(error: io::Error, peer: SocketAddr) -> io::Error {
+    use io::ErrorKind as K;
+    match error.kind() {
+        K::NetworkUnreachable | K::HostUnreachable | K::NetworkDown => {
+            let no_route = NetErrorKind::Unreachable(Unreached::NoRoute);
+            io::Error::other(NetError::new(no_route, "connect", peer).because("no route leads there"))
+        }
+        _ => error,
     }
 }
 

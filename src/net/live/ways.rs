@@ -34,6 +34,10 @@ pub(super) struct Way {
     pub link: Rc<SocketAddrAny>,
 }
 
+/// The kernel knows of no route.
+#[derive(Debug, Clone, Copy)]
+struct NoRoute;
+
 /// What was asked: for the destinations of a class, through some interface.
 type Asked = (Prefix, Option<u32>);
 
@@ -41,7 +45,7 @@ type Asked = (Prefix, Option<u32>);
 pub(super) struct Ways {
     netlink: Netlink,
     interfaces: RefCell<Option<Rc<[Rc<Interface>]>>>,
-    known: RefCell<Recent<Asked, Result<Rc<Way>, Unreached>>>,
+    known: RefCell<Recent<Asked, Result<Rc<Way>, NoRoute>>>,
     classes: RefCell<[Option<Classes>; 2]>,
     questions: Cell<u64>,
 }
@@ -102,8 +106,13 @@ impl Ways {
 
     /// The way to `to`, through `interface` if one is given; unreachable when there is none.
     pub(super) fn way(&self, to: IpAddr, interface: Option<u32>) -> Result<Rc<Way>, NetError> {
-        let nowhere = |unreached| {
-            NetError::new(NetErrorKind::Unreachable(unreached), "route", to).because("no route leads there")
+        let nowhere = |NoRoute| {
+            let error = NetError::new(NetErrorKind::Unreachable(Unreached::NoRoute), "route", to);
+            match interface.map(|index| self.interface(index)) {
+                None => error.because("no route leads there"),
+                Some(Ok(at)) => error.because(format_args!("no route leads there through {}", at.name)),
+                Some(Err(gone)) => error.because(gone.detail),
+            }
         };
         let key = (self.class(to), interface);
         if let Some(known) = self.known.borrow_mut().get(&key) {
@@ -115,15 +124,13 @@ impl Ways {
         way.map_err(nowhere)
     }
 
-    fn ask(&self, to: IpAddr, interface: Option<u32>) -> Result<Result<Way, Unreached>, NetError> {
+    fn ask(&self, to: IpAddr, interface: Option<u32>) -> Result<Result<Way, NoRoute>, NetError> {
         let reached = match self.netlink.route(to, interface) {
-            Err(error) => match leads_nowhere(&error) {
-                Some(unreached) => return Ok(Err(unreached)),
-                None => return Err(NetError::from_io(&error, "route", to)),
-            },
+            Err(error) if leads_nowhere(&error) => return Ok(Err(NoRoute)),
+            Err(error) => return Err(NetError::from_io(&error, "route", to)),
             Ok(found) => found,
         };
-        let Some(reached) = reached else { return Ok(Err(Unreached::Network)) };
+        let Some(reached) = reached else { return Ok(Err(NoRoute)) };
         let found = self.interface(reached.interface)?;
         let same = |addr: &IpAddr| addr.is_ipv4() == to.is_ipv4();
         let own = || found.addrs.iter().map(|one| one.addr).find(same);
@@ -151,15 +158,14 @@ impl Ways {
     }
 }
 
-/// What is not reached, if that is how the kernel says that no route leads there: none, unreachable, prohibited, or a black
-/// hole.
-fn leads_nowhere(error: &io::Error) -> Option<Unreached> {
+/// Whether that is how the kernel says that no route leads there: none, unreachable, prohibited, a black hole, or one through
+/// an interface that is down.
+fn leads_nowhere(error: &io::Error) -> bool {
     use io::ErrorKind as K;
-    match error.kind() {
-        K::NetworkUnreachable => Some(Unreached::Network),
-        K::HostUnreachable | K::PermissionDenied | K::InvalidInput => Some(Unreached::Host),
-        _ => None,
-    }
+    matches!(
+        error.kind(),
+        K::NetworkUnreachable | K::NetworkDown | K::HostUnreachable | K::PermissionDenied | K::InvalidInput
+    )
 }
 
 /// Destinations that no routing table tells apart.

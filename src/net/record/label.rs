@@ -64,7 +64,7 @@ impl Label {
             add("to", origin.as_str());
         }
         if let Some((kind, detail)) = &self.error {
-            add("error", kind.name());
+            add("error", kind.recorded_name());
             if !detail.is_empty() {
                 add("detail", detail);
             }

@@ -165,7 +165,7 @@ impl PacketNote {
 impl From<&NetError> for Trouble {
     fn from(error: &NetError) -> Trouble {
         Trouble {
-            kind: error.kind.name().to_owned(),
+            kind: error.kind.recorded_name().to_owned(),
             network: error.kind == NetErrorKind::Unreachable(Unreached::Network),
             op: error.op.to_owned(),
             peer: error.peer.clone(),
@@ -175,8 +175,8 @@ impl From<&NetError> for Trouble {
 }
 
 /// Operations that fail about packets.
-const OPS: [&str; 9] =
-    ["send", "capture", "reserve", "route", "neighbour", "netlink", "packets", "interfaces", "probe"];
+const OPS: [&str; 10] =
+    ["send", "send by", "capture", "reserve", "route", "neighbour", "netlink", "packets", "interfaces", "probe"];
 
 impl Trouble {
     /// The error it was.

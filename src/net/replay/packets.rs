@@ -310,7 +310,7 @@ impl Packets for ReplayPackets {
             Mode::Strict if !self.0.tape.is_empty() => {
                 Err(self.0.missing("route", to, &Origin::SCAN, "the recording does not hold the way to it"))
             }
-            _ => Err(NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to)),
+            _ => Err(NetError::new(NetErrorKind::Unreachable(Unreached::NoRoute), "route", to)),
         };
         Box::pin(std::future::ready(answer.unwrap_or_else(unknown)))
     }

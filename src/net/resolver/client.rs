@@ -1,6 +1,6 @@
 //! One question, put to one server after another until one answers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use super::config::{ResolverConfig, SERVERS_PER_QUESTION};
 use super::message::{Answer, Query, Question, Verdict};
 use super::window::Window;
 use crate::model::{NetError, NetErrorKind, Timestamp};
+use crate::net::broker::Governor;
 use crate::net::{ConnectOptions, Datagram, Origin, Transport};
 use crate::runtime::{Clock, Random};
 
@@ -25,6 +26,8 @@ pub(super) struct Client {
     random: Random,
     servers: Vec<Server>,
     tries: Vec<Duration>,
+    /// `--max-rate`, once the run has begun.
+    governor: RefCell<Option<Governor>>,
 }
 
 struct Server {
@@ -50,7 +53,19 @@ impl Client {
             shunned_until: Cell::new(Timestamp::default()),
         };
         let servers = config.servers.iter().map(server).collect();
-        Client { transport, clock, random, servers, tries: config.tries() }
+        Client { transport, clock, random, servers, tries: config.tries(), governor: RefCell::default() }
+    }
+
+    /// From now on every question waits for its turn.
+    pub fn pace(&self, governor: Governor) {
+        *self.governor.borrow_mut() = Some(governor);
+    }
+
+    async fn turn(&self) {
+        let governor = self.governor.borrow().clone();
+        if let Some(governor) = governor {
+            governor.pass().await;
+        }
     }
 
     /// Asks up to three servers.
@@ -96,6 +111,7 @@ impl Client {
         let socket =
             self.transport.datagram(None, Some(server.addr), Origin::new(ORIGIN)).await.map_err(Complaint::from)?;
         for (index, wait) in self.tries.iter().enumerate() {
+            self.turn().await;
             socket.send(query.wire(), None).await?;
             match self.clock.timeout(*wait, listen(socket.as_ref(), server.addr, &query)).await {
                 Ok(verdict) => {
@@ -133,6 +149,7 @@ impl Client {
     /// The same question over TCP (RFC 7766), with as much time as all datagram tries have together.
     async fn over_tcp(&self, addr: SocketAddr, query: &Query) -> Result<Verdict, NetError> {
         let limit = self.tries.iter().sum();
+        self.turn().await;
         let exchange = async {
             let options =
                 ConnectOptions { timeout: Some(limit), origin: Origin::new(ORIGIN), ..ConnectOptions::default() };

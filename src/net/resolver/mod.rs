@@ -25,6 +25,7 @@ use self::client::Client;
 use self::message::{Answer, Data, Finding, Question, RecordKind};
 use self::name::DomainName;
 use crate::model::{NetError, NetErrorKind};
+use crate::net::broker::Governor;
 use crate::net::flight::Flights;
 use crate::net::{Family, Names, NetFuture, Transport};
 use crate::runtime::{Clock, Random};
@@ -79,6 +80,10 @@ impl Names for Resolver {
             });
             Ok(names.collect())
         })
+    }
+
+    fn pace(&self, governor: &Governor) {
+        self.0.client.pace(governor.clone());
     }
 }
 

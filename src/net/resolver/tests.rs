@@ -11,7 +11,9 @@ use simple_dns::rdata::{A, AAAA, CNAME, PTR, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
 
 use super::*;
+use crate::model::Timestamp;
 use crate::net::loopback::Loopback;
+use crate::net::{ConnectOptions, Datagram, Listener, LocalNetFuture, Origin, Stream};
 use crate::runtime::Runtime;
 
 /// What a test server sends back for one query.
@@ -369,4 +371,60 @@ fn many_questions_pass_through_the_window() {
             assert!(task.await.unwrap().is_empty());
         }
     });
+}
+
+/// Notes when datagrams leave, in milliseconds; nobody answers.
+struct Silence(Clock, Rc<RefCell<Vec<u64>>>);
+
+impl Transport for Silence {
+    fn connect(&self, peer: SocketAddr, _: ConnectOptions) -> NetFuture<Box<dyn Stream>> {
+        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Refused, "connect", peer))))
+    }
+
+    fn datagram(&self, _: Option<SocketAddr>, _: Option<SocketAddr>, _: Origin) -> NetFuture<Box<dyn Datagram>> {
+        let socket = Silence(self.0.clone(), Rc::clone(&self.1));
+        Box::pin(std::future::ready(Ok(Box::new(socket) as Box<dyn Datagram>)))
+    }
+
+    fn listen(&self, bind: SocketAddr, _: Origin) -> NetFuture<Box<dyn Listener>> {
+        Box::pin(std::future::ready(Err(NetError::new(NetErrorKind::Local, "listen", bind))))
+    }
+}
+
+impl Datagram for Silence {
+    fn send<'a>(&'a self, data: &'a [u8], _: Option<SocketAddr>) -> LocalNetFuture<'a, usize> {
+        self.1.borrow_mut().push(self.0.now().0 / 1_000_000);
+        Box::pin(std::future::ready(Ok(data.len())))
+    }
+
+    fn receive(&self) -> LocalNetFuture<'_, (Vec<u8>, SocketAddr)> {
+        Box::pin(std::future::pending())
+    }
+
+    fn local(&self) -> SocketAddr {
+        ([127, 0, 0, 1], 1).into()
+    }
+}
+
+#[test]
+fn questions_and_their_repetitions_keep_to_the_rate_of_the_run() {
+    let runtime = Runtime::simulated(Timestamp(0));
+    let (clock, sent) = (runtime.clock(), Rc::default());
+    let config = ResolverConfig {
+        servers: vec![([127, 0, 0, 1], 53).into()],
+        timeout: Some(Duration::from_millis(300)),
+        attempts: Some(2),
+        ..ResolverConfig::default()
+    };
+    let transport = Rc::new(Silence(clock.clone(), Rc::clone(&sent)));
+    let names = Resolver::new(config, transport, clock.clone(), Random::new(Some(7)));
+    let governor = Governor::new(clock, Some(4.0));
+    names.pace(&governor);
+    runtime.run(async {
+        governor.pass().await; // a probe of the scan
+        let ask = |name: &'static str| names.addresses(name, Family::V4);
+        let (one, other) = future::zip(ask("one.example"), ask("other.example")).await;
+        assert!(one.is_err() && other.is_err());
+    });
+    assert_eq!(*sent.borrow(), [250, 500, 750, 1000]);
 }

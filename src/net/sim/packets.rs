@@ -301,7 +301,7 @@ impl Packets for SimPackets {
         let source = interface.addrs.iter().map(|own| own.addr).find(|own| own.is_ipv4() == to.is_ipv4());
         let gateway = Some(self.shared.world.gateway(to)).filter(|_| !self.shared.world.is_on_link());
         let route = source.map(|source| Route { interface: Rc::clone(interface), source, gateway });
-        let route = route.ok_or_else(|| NetError::new(NetErrorKind::Unreachable(Unreached::Host), "route", to));
+        let route = route.ok_or_else(|| NetError::new(NetErrorKind::Unreachable(Unreached::NoRoute), "route", to));
         Box::pin(std::future::ready(route))
     }
 

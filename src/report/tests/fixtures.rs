@@ -404,6 +404,8 @@ fn packets() -> Vec<Event> {
 
     let mut unreached = host("10.9.0.9");
     (unreached.reason, unreached.reason_ttl) = (Reason::HostProhibited, 254);
+    unreached.ports = vec![port_of(Protocol::Tcp, 25, PortState::Filtered, (Reason::HostProhibited, 254), "smtp")];
+    unreached.reason_ips = [((Protocol::Tcp, 25), [10, 0, 0, 1].into())].into();
     unreached.folded = vec![folded(Protocol::Udp, PortState::Closed, Reason::PortUnreach, 1)];
     let hops = vec![hop(1, "10.0.0.1", None, 71), silent_hop(2), silent_hop(3)];
     unreached.trace = Some(Trace { probe: Some((Protocol::Udp, 40_125)), hops });

@@ -1,13 +1,14 @@
 //! The table of a traced route.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use super::TextOptions;
 use crate::model::{Hop, Protocol, Trace};
 use crate::report::{escape::terminal, wording};
 
 /// Writes the route, with a line for each run of hops that did not answer.
-pub(super) fn write(trace: &Trace, options: TextOptions, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(trace: &Trace, host: IpAddr, options: TextOptions, out: &mut dyn Write) -> io::Result<()> {
     if trace.hops.is_empty() {
         return Ok(());
     }
@@ -19,7 +20,10 @@ pub(super) fn write(trace: &Trace, options: TextOptions, out: &mut dyn Write) ->
             *width = (*width).max(cell.len());
         }
     }
-    writeln!(out, "\nTRACEROUTE (using {})", probe(trace))?;
+    // Nothing was asked where the first hop is the host.
+    let is_direct = trace.hops.first().is_some_and(|first| first.addr == Some(host));
+    let using = if is_direct { String::new() } else { format!(" (using {})", probe(trace)) };
+    writeln!(out, "\nTRACEROUTE{using}")?;
     let [hop, rtt] = widths;
     writeln!(out, "{}", options.paint(super::BOLD, &format!("{:hop$} {:rtt$} ADDRESS", "HOP", "RTT")))?;
     for [distance, time, address] in &lines {

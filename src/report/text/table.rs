@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{TextOptions, scripts};
-use crate::model::{Port, PortState, Protocol, ScriptResult, Service};
+use crate::model::{Host, Port, PortState, Protocol, ScriptResult, Service};
 use crate::report::{escape::terminal, wording};
 
 /// Cells longer than this push the rest of their line aside and leave the other lines alone: names come from peers.
@@ -11,7 +11,7 @@ const WIDEST: usize = 32;
 
 /// Writes the ports at the indices `listed`, each with those of its results that are shown.
 pub(super) fn write(
-    ports: &[Port],
+    host: &Host,
     listed: &[usize],
     results: &[Vec<&ScriptResult>],
     options: TextOptions,
@@ -20,20 +20,20 @@ pub(super) fn write(
     if listed.is_empty() {
         return Ok(());
     }
-    let shown = || listed.iter().filter_map(|index| Some((*index, ports.get(*index)?)));
+    let shown = || listed.iter().filter_map(|index| Some((*index, host.ports.get(*index)?)));
     let with_version = shown().any(|(_, port)| !version(&port.service).is_empty());
     let protocols = shown().all(|(_, port)| port.protocol == Protocol::Ip);
     let columns = Columns { protocols, reason: options.reason, version: with_version };
     let mut widths = columns.heading().map(str::len);
     for (_, port) in shown() {
-        for (width, cell) in widths.iter_mut().zip(columns.row(port)) {
+        for (width, cell) in widths.iter_mut().zip(columns.row(host, port)) {
             *width = (*width).max(cell.chars().count().min(WIDEST));
         }
     }
     let heading = line(&columns.heading().map(str::to_owned), widths, None, options);
     writeln!(out, "{}", options.paint(super::BOLD, &heading))?;
     for (index, port) in shown() {
-        writeln!(out, "{}", line(&columns.row(port), widths, Some(port.state), options))?;
+        writeln!(out, "{}", line(&columns.row(host, port), widths, Some(port.state), options))?;
         let of_port = results.get(index).into_iter().flatten().copied();
         scripts::write("", of_port, options, out)?;
     }
@@ -57,8 +57,9 @@ impl Columns {
         [number, "STATE", "SERVICE", reason, version]
     }
 
-    fn row(self, port: &Port) -> [String; 5] {
-        let reason = if self.reason { wording::reason(port.reason, port.reason_ttl) } else { String::new() };
+    fn row(self, host: &Host, port: &Port) -> [String; 5] {
+        let from = host.reason_ips.get(&(port.protocol, port.number));
+        let reason = if self.reason { wording::reason(port.reason, from, port.reason_ttl) } else { String::new() };
         let version = if self.version { version(&port.service) } else { String::new() };
         let number =
             if self.protocols { port.number.to_string() } else { format!("{}/{}", port.number, port.protocol) };

@@ -74,15 +74,18 @@ fn ports(host: &Host, page: &mut Page) -> io::Result<()> {
         page.close("extraports")?;
     }
     for (port, results) in host.ports.iter().zip(verdict::by_port(host)) {
-        self::port(port, &results, page)?;
+        self::port(host, port, &results, page)?;
     }
     page.close("ports")
 }
 
-fn port(port: &Port, results: &[&ScriptResult], page: &mut Page) -> io::Result<()> {
+fn port(host: &Host, port: &Port, results: &[&ScriptResult], page: &mut Page) -> io::Result<()> {
     page.open("port", &[("protocol", port.protocol.name()), ("portid", &port.number.to_string())])?;
     let ttl = port.reason_ttl.to_string();
-    page.empty("state", &[("state", port.state.name()), ("reason", port.reason.name()), ("reason_ttl", &ttl)])?;
+    let from = host.reason_ips.get(&(port.protocol, port.number)).map(ToString::to_string);
+    let mut state = vec![("state", port.state.name()), ("reason", port.reason.name()), ("reason_ttl", ttl.as_str())];
+    state.extend(from.as_deref().map(|from| ("reason_ip", from)));
+    page.empty("state", &state)?;
     service(&port.service, page)?;
     for result in results {
         script::write(result, page)?;

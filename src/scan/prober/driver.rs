@@ -100,6 +100,9 @@ impl Shared {
             };
             if !written {
                 state.with(ask.id, now, |job| job.unaskable(ask.place));
+                if ask.introduces {
+                    state.not_introduced(ask.id);
+                }
                 continue;
             }
             state.counts.sent += (batch.packets.len() - first) as u64;
@@ -130,6 +133,7 @@ impl Shared {
             };
             match outcome {
                 Ok(at) => _ = state.job(ask.id).map(|job| job.stamp(ask.place, at)),
+                Err(error) if ask.is_ping => _ = state.job(ask.id).map(|job| job.failed = Some(error)),
                 Err(error) => _ = state.with(ask.id, now, |job| job.could_not_ask(ask.place, error)),
             }
         }

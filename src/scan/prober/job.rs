@@ -19,7 +19,7 @@ use super::verdicts::{Verdict, Verdicts};
 use super::way::{Heeded, Introduced, Place, Way};
 use crate::model::{MacAddr, NetError, PortState, Reason, Timestamp};
 use crate::scan::kind::Reply;
-use crate::scan::probe::{Heard, Question};
+use crate::scan::probe::{Form, Heard, Question};
 use crate::scan::timing::window::{PING_WEIGHT, Scope};
 use crate::scan::timing::{Rtt, Throttle, Tries, Window};
 
@@ -232,12 +232,9 @@ impl Job {
 
     /// The question at `place` could not be asked, because of `error`.
     pub(super) fn could_not_ask(&mut self, place: usize, error: NetError) {
-        if let Some(slot) = self.slots.get_mut(place)
-            && slot.stage != Stage::Decided
-        {
+        if let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.stage != Stage::Decided) {
             self.active -= usize::from(slot.stage == Stage::Young);
-            slot.stage = Stage::Decided;
-            slot.tries = 0;
+            (slot.stage, slot.tries) = (Stage::Decided, 0);
             self.undecided -= 1;
             self.failed = Some(error);
             self.is_over = self.undecided == 0;
@@ -247,13 +244,19 @@ impl Job {
     /// The question at `place` cannot be asked of this host at all.
     pub(super) fn unaskable(&mut self, place: usize) {
         let error = NetError::new(crate::model::NetErrorKind::Local, "probe", self.host.addr);
-        self.could_not_ask(place, error.because("there is no such probe in its address family"));
+        let question = self.plan.question(place);
+        let why = match question.form {
+            Form::Protocol => format!("{} is an extension header of IPv6, which cannot be asked for", question.number),
+            _ => "there is no such probe in its address family".to_owned(),
+        };
+        self.could_not_ask(place, error.because(why));
     }
 
-    /// Nothing more can be asked, because of `error`.
-    pub(super) fn fail(&mut self, error: NetError) {
-        self.failed = Some(error);
-        self.is_over = true;
+    /// Nothing more can be asked, because of `error`. What was asked and not answered so far proves nothing any more.
+    pub(super) fn fail(&mut self, error: &NetError) {
+        for place in 0..if self.is_over { 0 } else { self.slots.len() } {
+            self.could_not_ask(place, error.clone());
+        }
     }
 
     /// The question at `place` left at `at`.
@@ -284,7 +287,7 @@ impl Job {
             return Heeded::default(); // nobody asked
         }
         if slot.stage == Stage::Decided {
-            self.hear_again(place, finding, heard.ttl);
+            self.hear_again(place, finding, heard);
             return Heeded::default();
         }
         // The number of an answer about the route is the hop.
@@ -410,7 +413,7 @@ impl Job {
 
     fn decide(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let number = match finding {
-            Finding::Port(state, reason) => self.found.number(place, Verdict { state, reason, ttl: heard.ttl }),
+            Finding::Port(state, reason) => self.found.number(place, Verdict::new((state, reason), heard)),
             Finding::Up(_) | Finding::Spent | Finding::Hop { .. } => 0,
         };
         if let Finding::Up(reason) = finding {
@@ -429,12 +432,12 @@ impl Job {
     }
 
     /// A second answer may say more than the first: a port that was filtered by an error on the way and now opens.
-    fn hear_again(&mut self, place: usize, finding: Finding, ttl: u8) {
+    fn hear_again(&mut self, place: usize, finding: Finding, heard: &Heard) {
         let (Plan::Ports(plan), Finding::Port(state, reason)) = (&self.plan, finding) else { return };
         let kind = plan.kind;
         let old = self.slots.get(place).and_then(|slot| self.found.get(slot.verdict));
         if old.is_some_and(|old| kind.supersedes(old.state, state)) {
-            let number = self.found.number(place, Verdict { state, reason, ttl });
+            let number = self.found.number(place, Verdict::new((state, reason), heard));
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.verdict = number;
             }

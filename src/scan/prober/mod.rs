@@ -136,6 +136,10 @@ impl Prober {
         let through = if scope > 0 { Some(scope) } else { self.0.interface };
         let route = packets.route(addr, through).await?;
         let interface = route.interface.index;
+        if route.source.is_unspecified() {
+            let why = format!("{} has no address of that family to ask from", route.interface.name);
+            return Err(NetError::new(NetErrorKind::Local, "probe", addr).because(why));
+        }
         // One opens it; whoever comes meanwhile waits for that one.
         let opening = if self.hears_on(interface) { None } else { Some(self.0.opening.acquire().await) };
         if opening.is_some() && !self.hears_on(interface) {
@@ -287,3 +291,6 @@ async fn reserve(network: &Network, manner: &Manner) -> (Locals, Vec<Box<dyn Res
     }
     (locals, held)
 }
+
+#[cfg(test)]
+mod tests;

@@ -444,6 +444,18 @@ impl State {
         }
     }
 
+    /// A job that was to find out about its next hop had nothing to send there: somebody else may.
+    pub(super) fn not_introduced(&mut self, id: JobId) {
+        let Some(job) = self.job(id) else { return };
+        job.introduced = Introduced::No;
+        let key = (job.host.interface, job.host.next_hop);
+        let Some(Hop::Tried(_, waiting)) = self.hops.remove(&key) else { return };
+        self.introducing -= 1;
+        for waiting in waiting {
+            self.queue(waiting);
+        }
+    }
+
     /// What came of an introduction.
     pub(super) fn introduced(
         &mut self,
@@ -466,7 +478,7 @@ impl State {
                 job.introduced = Introduced::Yes;
                 job.sent(ask.place, at);
             }
-            Err(error) => job.fail(error),
+            Err(error) => job.fail(&error),
         });
         for id in waiting {
             self.queue(id);
@@ -521,7 +533,7 @@ impl State {
         let ids: Vec<JobId> = self.by_key.values().copied().collect();
         for id in ids {
             if self.job(id).is_some_and(|job| job.host.interface == interface) {
-                self.with(id, now, |job| job.fail(error.clone()));
+                self.with(id, now, |job| job.fail(error));
             }
         }
     }

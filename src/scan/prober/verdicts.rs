@@ -1,8 +1,10 @@
 //! What the questions to one host came to: many ports, few different verdicts.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use crate::model::{PortState, Reason};
+use crate::scan::probe::Heard;
 
 /// What a question came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,15 @@ pub struct Verdict {
     pub reason: Reason,
     /// Hops the answer had left; 0 without one.
     pub ttl: u8,
+    /// Who said so, if it was not the host itself.
+    pub from: Option<IpAddr>,
+}
+
+impl Verdict {
+    /// What `heard` means.
+    pub(super) fn new((state, reason): (PortState, Reason), heard: &Heard) -> Verdict {
+        Verdict { state, reason, ttl: heard.ttl, from: Some(heard.from).filter(|from| *from != heard.host) }
+    }
 }
 
 /// The different verdicts on one host; a question keeps a number of one.
@@ -23,7 +34,7 @@ pub(super) struct Verdicts {
     opened: Option<VecDeque<(usize, Verdict)>>,
 }
 
-/// Verdicts kept apart; more of them differ in their hops only.
+/// Verdicts kept apart; more of them differ in their hops or in who said so only.
 const MOST: usize = 250;
 
 impl Verdicts {

@@ -90,7 +90,7 @@ mod tests {
 
     fn found(answered: Option<Question>, ttl: u8) -> presence::Found {
         let (state, reason) = (Some(HostState::Up), Reason::EchoReply);
-        presence::Found { state, reason, ttl, mac: None, rtt: None, way: None, unreached: None, failed: None, answered }
+        presence::Found { state, reason, ttl, mac: None, rtt: None, way: None, failed: None, answered }
     }
 
     #[test]

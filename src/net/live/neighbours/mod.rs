@@ -129,14 +129,15 @@ impl Neighbours {
         self.known.borrow_mut().insert(key, (mac, until));
     }
 
-    async fn question(&self, at: &Interface, ours: IpAddr, addr: IpAddr) -> Result<MacAddr, NetError> {
+    async fn question(&self, at: &Rc<Interface>, ours: IpAddr, addr: IpAddr) -> Result<MacAddr, NetError> {
         let Some(mac) = at.mac else { return Err(silent(addr).because("the interface has no hardware address")) };
         let Some(frame) = neighbor_question(mac, ours, addr) else {
             return Err(silent(addr).because("we have no address of its kind on that link"));
         };
         self.hear(at.index, addr.is_ipv6())?;
         let to = Rc::new(link_address(at.index, 0));
-        let load = Load { lane: Lane::Frame, to, header: [0; 14], header_len: 0, bytes: frame.into() };
+        let load =
+            Load { lane: Lane::Frame, to, by: Rc::clone(at), header: [0; 14], header_len: 0, bytes: frame.into() };
         let asking = Asking::enter(&self.asked, (at.index, addr));
         for patience in TRIES {
             self.outbox.send(load.clone()).await?;

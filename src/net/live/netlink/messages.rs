@@ -194,7 +194,8 @@ impl Interfaces {
             link: LinkType::Ip,
             mac: None,
             mtu: 0,
-            up: message.header.flags.contains(LinkFlags::Up | LinkFlags::Running),
+            // The carrier itself; IFF_RUNNING comes up to a second after it.
+            up: message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
             addrs: Vec::new(),
         };
         (interface.kind, interface.link) = link_of(message.header.link_layer_type);
@@ -263,7 +264,7 @@ mod tests {
         let mut message = LinkMessage::default();
         message.header.index = index;
         message.header.link_layer_type = layer;
-        message.header.flags = LinkFlags::Up | LinkFlags::Running;
+        message.header.flags = LinkFlags::Up | LinkFlags::LowerUp;
         message.attributes = attributes;
         RouteNetlinkMessage::NewLink(message)
     }

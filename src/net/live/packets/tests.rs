@@ -162,7 +162,7 @@ fn links_that_change_are_noticed() {
     let packets = packets(&runtime);
     let to: IpAddr = [192, 0, 2, 1].into();
     runtime.run(async {
-        assert_eq!(packets.route(to, None).await.unwrap_err().kind, NetErrorKind::Unreachable(Unreached::Network));
+        assert_eq!(packets.route(to, None).await.unwrap_err().kind, NetErrorKind::Unreachable(Unreached::NoRoute));
         ip(&format!("-n {} route add 192.0.2.0/24 via 10.77.0.2", link.near()));
         let way = packets.route(to, None).await.unwrap();
         assert_eq!((way.gateway, way.source, &*way.interface.name), (Some(FAR.into()), NEAR.into(), "v0"));
@@ -170,7 +170,7 @@ fn links_that_change_are_noticed() {
         assert_eq!((way.interface.mtu, way.interface.up, way.interface.kind), (1500, true, LinkKind::Ethernet));
         send_one(&packets, packet(&ipv4(NEAR, [192, 0, 2, 7], 253, b"by way of the other"))).await.expect("it goes");
         ip(&format!("-n {} link set v0 down", link.near()));
-        assert_eq!(packets.route(to, None).await.unwrap_err().kind, NetErrorKind::Unreachable(Unreached::Network));
+        assert_eq!(packets.route(to, None).await.unwrap_err().kind, NetErrorKind::Unreachable(Unreached::NoRoute));
         ip(&format!("-n {} link del v0", link.near()));
         assert_eq!(packets.interfaces().await.unwrap().len(), 1);
     });

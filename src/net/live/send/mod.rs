@@ -4,12 +4,12 @@
 //! does not, in calls of 64 and more; 275,000 and 366,000 singly. A bare loop around `sendmmsg` does 706,000 and 1,387,000.
 //!
 //! When the kernel has no room (ENOBUFS, EAGAIN) the queue waits on the clock, twice as long each time, and nobody else
-//! waits with it. Whoever stops waiting for packets takes those not sent yet out of the queue.
+//! waits with it; an interface that had none for too long is not waited for again until it takes one. Whoever stops waiting for packets takes those not sent yet out of the queue.
 
 mod wire;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -134,10 +134,10 @@ impl Outbox {
     }
 
     async fn drive(&self, wire: &impl Wire, clock: &Clock) {
-        let mut calls = 0;
+        let (mut calls, mut full) = (0, Full::new());
         loop {
             let batch = self.next_batch().await;
-            deliver(batch, wire, clock).await;
+            deliver(batch, wire, clock, &mut full).await;
             calls += 1;
             if calls % CALLS_A_TURN == 0 {
                 yield_now().await;
@@ -171,22 +171,27 @@ fn fits(batch: &[Queued], next: &Queued) -> bool {
     batch.len() < BATCH && batch.first().is_none_or(|first| first.load.lane == next.load.lane)
 }
 
+/// Interfaces that take nothing, by their numbers, and since when.
+type Full = HashMap<u32, Timestamp>;
+
 /// Hands a batch to the kernel, in order, waiting for room as long as there is hope.
-async fn deliver(mut batch: Vec<Queued>, wire: &impl Wire, clock: &Clock) {
+async fn deliver(mut batch: Vec<Queued>, wire: &impl Wire, clock: &Clock, full: &mut Full) {
     let mut pause = PAUSE.0;
-    let mut since: Option<Timestamp> = None;
-    while !batch.is_empty() {
+    while let Some(first) = batch.first().map(|queued| queued.load.by.index) {
         let at = clock.now(); // before the call: no answer may seem older than its question
         let sent = wire.send(&batch.iter().map(|queued| &queued.load).collect::<Vec<_>>());
-        let patient = since.is_none_or(|since| at.since(since) < PATIENCE);
         match sent {
             Ok(taken) if taken > 0 => {
                 let taken = taken.min(batch.len());
-                batch.drain(..taken).for_each(|queued| queued.ticket.settle(queued.index, Ok(at)));
-                (pause, since) = (PAUSE.0, None);
+                for queued in batch.drain(..taken) {
+                    if !full.is_empty() {
+                        full.remove(&queued.load.by.index);
+                    }
+                    queued.ticket.settle(queued.index, Ok(at));
+                }
+                pause = PAUSE.0;
             }
-            Err(error) if is_no_room(&error) && patient => {
-                since = since.or(Some(at));
+            Err(error) if is_no_room(&error) && at.since(*full.entry(first).or_insert(at)) < PATIENCE => {
                 clock.sleep(pause).await;
                 pause = (pause * 2).min(PAUSE.1);
                 batch.retain(|queued| !queued.ticket.gone.get());
@@ -206,7 +211,7 @@ fn is_no_room(error: &io::Error) -> bool {
 
 fn explain(error: &io::Error, load: &Load) -> NetError {
     let length = load.bytes.len() + usize::from(load.header_len);
-    let label = format!("{length} bytes");
+    let label = format!("{length} bytes by {}", load.by.name);
     match Errno::from_io_error(error) {
         Some(Errno::MSGSIZE) => {
             NetError::new(NetErrorKind::TooLarge, "send", label).because("more than the link carries")

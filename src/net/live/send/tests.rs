@@ -1,6 +1,7 @@
 //! The queue against networks in distress, on virtual time.
 
 use super::*;
+use crate::model::{Interface, LinkKind, LinkType};
 use crate::runtime::Runtime;
 use rustix::net::SocketAddrAny;
 
@@ -29,7 +30,9 @@ impl Wire for Fake {
 
 fn load(lane: Lane, name: u8) -> Load {
     let to: SocketAddrAny = std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into();
-    Load { lane, to: Rc::new(to), header: [0; 14], header_len: 0, bytes: Rc::new([name]) }
+    let (kind, link) = (LinkKind::Ethernet, LinkType::Ethernet);
+    let by = Interface { index: 2, name: "e0".into(), kind, link, mac: None, mtu: 1500, up: true, addrs: Vec::new() };
+    Load { lane, to: Rc::new(to), by: Rc::new(by), header: [0; 14], header_len: 0, bytes: Rc::new([name]) }
 }
 
 /// Sends so many packets, named by their number, over `fake`; how they fared, and when it was over.
@@ -75,8 +78,23 @@ fn room_that_never_comes_ends_in_an_error_that_says_so() {
     let fake = Fake::new(vec![Err(Errno::NOBUFS); 2000]);
     let (sent, took) = send(&fake, 1);
     let error = sent[0].clone().unwrap_err();
-    assert_eq!(error.to_string(), "send 1 bytes: local (the interface took nothing for 5 seconds)");
+    assert_eq!(error.to_string(), "send 1 bytes by e0: local (the interface took nothing for 5 seconds)");
     assert!(took >= PATIENCE && took < PATIENCE + PAUSE.1 * 2, "{took:?}");
+}
+
+#[test]
+fn an_interface_that_takes_nothing_is_waited_for_once() {
+    let stuck = || std::iter::repeat_n(Err(Errno::NOBUFS), 2000);
+    let fake = Fake::new(stuck());
+    let (sent, took) = send(&fake, 200); // four batches
+    assert!(sent.iter().all(Result::is_err));
+    assert!(took < PATIENCE + PAUSE.1 * 2, "{took:?}");
+    // As soon as it takes one, it is given time again.
+    let tries = fake.calls.borrow().len() - 200;
+    let fake = Fake::new(std::iter::repeat_n(Err(Errno::NOBUFS), tries + 1).chain([Ok(1)]).chain(stuck()));
+    let (sent, took) = send(&fake, 3);
+    assert_eq!(sent.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
+    assert!(took > PATIENCE * 2 && took < (PATIENCE + PAUSE.1 * 2) * 2, "{took:?}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use crate::model::Interface;
 use rustix::net::{
     AddressFamily, MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, SocketFlags, SocketType, sendmmsg,
     socket_with,
@@ -43,6 +44,8 @@ pub(in crate::net::live) struct Load {
     pub lane: Lane,
     /// Where the kernel shall send it: an interface, or an address of ours.
     pub to: Rc<SocketAddrAny>,
+    /// The interface it leaves by.
+    pub by: Rc<Interface>,
     /// The Ethernet header put before it; its first `header_len` bytes count.
     pub header: [u8; 14],
     /// 14 or 0.
