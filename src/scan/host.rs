@@ -15,8 +15,8 @@ use super::route::{self, Routes, Wanted};
 use super::scripts::{HostScripts, Known, ScriptStage};
 use super::timing::Rtt;
 use crate::model::{
-    Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally,
-    Target, Timestamp,
+    Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, ScannedPort, Service, Stage,
+    Stages, Tally, Target, Timestamp,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -54,7 +54,7 @@ pub struct HostPlan {
 }
 
 /// Splits ports into those worth listing and counts of the rest by state and reason.
-pub type Fold = Box<dyn Fn(Vec<Port>) -> (Vec<Port>, Vec<Folded>)>;
+pub type Fold = Box<dyn Fn(Vec<ScannedPort>) -> (Vec<ScannedPort>, Vec<Folded>)>;
 
 /// What a host's way came to.
 pub struct HostDone {
@@ -69,7 +69,7 @@ pub struct HostDone {
 /// What the scans of one host's ports came to.
 #[derive(Default)]
 struct Ports {
-    found: Vec<Port>,
+    found: Vec<ScannedPort>,
     srtt: Option<Duration>,
     rtt: Option<Rtt>,
     warm: WarmStreams,
@@ -361,8 +361,8 @@ impl Ports {
         let (is_over, failed) = (job.is_over(), job.failed.clone());
         let is_unreachable = failed.as_ref().is_some_and(|error| matches!(error.kind, NetErrorKind::Unreachable(_)));
         let mut unasked = 0;
-        for (place, asked, verdict) in job.verdicts() {
-            let number = plan.port(place);
+        for place in plan.ascending() {
+            let (number, (asked, verdict)) = (plan.port(place), job.verdict(place));
             match verdict {
                 Some(verdict) => {
                     let found = (verdict.state, verdict.reason, verdict.ttl);
@@ -386,12 +386,13 @@ impl Ports {
     }
 }
 
-/// The port with the usual name of its service.
-fn named(mut port: Port) -> Port {
-    services::name(port.protocol, port.number).unwrap_or_default().clone_into(&mut port.service.name);
-    port
+fn port_of(protocol: Protocol, number: u16, (state, reason, reason_ttl): (PortState, Reason, u8)) -> ScannedPort {
+    ScannedPort { protocol, number, state, reason, reason_ttl }
 }
 
-fn port_of(protocol: Protocol, number: u16, (state, reason, reason_ttl): (PortState, Reason, u8)) -> Port {
-    Port { protocol, number, state, reason, reason_ttl, service: Service::default() }
+/// The port with the service its number stands for.
+fn named(port: ScannedPort) -> Port {
+    let ScannedPort { protocol, number, state, reason, reason_ttl } = port;
+    let name = services::name(protocol, number).unwrap_or_default().to_owned();
+    Port { protocol, number, state, reason, reason_ttl, service: Service { name, ..Service::default() } }
 }
