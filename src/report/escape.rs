@@ -83,8 +83,8 @@ fn xml(text: &str, keeps_line_ends: bool) -> String {
 /// A serialized JSON text with hazards as `\uXXXX`: beyond ASCII they occur only inside its strings, where the escape
 /// means the same.
 pub(super) fn json(serialized: String) -> String {
-    // Most lines are plain ASCII, which is told faster.
-    let is_plain = serialized.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    // Most lines are plain ASCII, which is told faster; control characters below DEL have been escaped already.
+    let is_plain = serialized.is_ascii() && !serialized.as_bytes().contains(&0x7f);
     if is_plain || !serialized.contains(is_hazard) {
         return serialized;
     }

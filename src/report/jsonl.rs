@@ -49,7 +49,9 @@ impl JsonLines {
 }
 
 fn line(fields: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}", escape::json(serde_json::to_string(fields)?))
+    let mut line = escape::json(serde_json::to_string(fields)?);
+    line.push('\n');
+    out.write_all(line.as_bytes())
 }
 
 fn run_start(start: &RunStart) -> Json {

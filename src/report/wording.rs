@@ -43,7 +43,7 @@ pub(super) fn count(number: u64, noun: &str) -> String {
 }
 
 /// `1-3,80` from ports sorted ascending.
-pub(super) fn ranges(ports: &[u16]) -> String {
+pub fn ranges(ports: &[u16]) -> String {
     let mut out = String::new();
     for run in ports.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
         let comma = if out.is_empty() { "" } else { "," };
