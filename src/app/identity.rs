@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::scripts::Chosen;
 use crate::cli::{DiscoveryMode, DiscoverySettings, ScanSettings, Settings};
+use crate::report;
 use crate::target::{Exclude, Name, PortSet, Spec};
 
 /// Longest text of a part that is kept as it is; of others there is a digest.
@@ -87,8 +88,7 @@ fn listed(ports: &PortSet) -> String {
     let only_tcp = ports.count() == ports.tcp.len();
     let mut lists = Vec::new();
     for (letter, of_one) in all.into_iter().filter(|(_, of_one)| !of_one.is_empty()) {
-        let numbers: Vec<String> = of_one.iter().map(ToString::to_string).collect();
-        lists.push(format!("{}{}", if only_tcp { "" } else { letter }, numbers.join(",")));
+        lists.push(format!("{}{}", if only_tcp { "" } else { letter }, report::ranges(of_one)));
     }
     lists.join(",")
 }

@@ -41,11 +41,22 @@ impl From<CatalogueError> for Error {
 impl Engine {
     /// Builds the engine and loads the embedded scripts and those of `directories`.
     pub fn new(directories: &[PathBuf]) -> Result<Engine, Error> {
+        Engine::with(embedded::SCRIPTS, directories)
+    }
+
+    /// The same for a run, which compiles the embedded scripts only if it asks for any: that is most of what a start takes.
+    pub fn of_run(settings: &ScriptSettings) -> Result<Engine, Error> {
+        let ScriptSettings { select, args, args_files, why, .. } = settings;
+        let is_asked = !(select.is_empty() && args.is_empty() && args_files.is_empty() && why.is_empty());
+        Engine::with(if is_asked { embedded::SCRIPTS } else { &[] }, &settings.dirs)
+    }
+
+    fn with(scripts: &[(&str, &str)], directories: &[PathBuf]) -> Result<Engine, Error> {
         let directories: Vec<String> = directories.iter().map(|path| path.display().to_string()).collect();
         let (mut rhai, texts) = engine::build(embedded::STDLIB, directories.clone());
         bindings::register(&mut rhai);
         let rhai = Rc::new(rhai);
-        let mut catalogue = Catalogue::new(Rc::clone(&rhai), embedded::SCRIPTS);
+        let mut catalogue = Catalogue::new(Rc::clone(&rhai), scripts);
         for directory in &directories {
             catalogue.add_directory(directory)?;
         }

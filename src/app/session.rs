@@ -162,7 +162,7 @@ impl Prepared {
         let (exclude, excluded) = inputs::exclude(&settings.targets, around)?;
         let ports = inputs::ports(&settings.ports, &settings.scan)?;
         inputs::pings(&settings.scan.discovery, &settings.ports)?;
-        let mut engine = Engine::new(&settings.scripts.dirs)?;
+        let mut engine = Engine::of_run(&settings.scripts)?;
         let chosen = scripts::choose(&mut engine, &settings.scripts, around)?;
         let identity = Identity::of(settings, &specs, (&exclude, &excluded), &ports, &chosen);
         Ok(Prepared { engine, chosen, specs, exclude, excluded, ports, identity, reports })

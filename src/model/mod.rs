@@ -26,7 +26,7 @@ pub use host::{Hop, Host, HostState, Target, Trace};
 pub use interface::{Interface, InterfaceAddr, LinkKind, LinkType, MacAddr, NetworkRoute, Route};
 pub use limits::Limits;
 pub use outcome::{Failure, FailureKind, PacketTotals, RuleKind, ScriptOutcome, ScriptResult, Totals};
-pub use port::{Folded, Port, PortState, Protocol, Reason, Service};
+pub use port::{Folded, Port, PortState, Protocol, Reason, ScannedPort, Service};
 pub use probe::{PingKind, ScanKind};
 pub use shard::Shard;
 pub use tally::{Stage, Stages, Tally};

@@ -246,6 +246,21 @@ pub struct Service {
     pub probed: bool,
 }
 
+/// A port as a scan leaves it: there may be 65,535 of them on a host, of which few become a [`Port`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScannedPort {
+    /// Transport.
+    pub protocol: Protocol,
+    /// Number.
+    pub number: u16,
+    /// State.
+    pub state: PortState,
+    /// Why it has this state.
+    pub reason: Reason,
+    /// Hops the answer had left; 0 without one.
+    pub reason_ttl: u8,
+}
+
 /// One port of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {

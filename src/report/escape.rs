@@ -83,7 +83,9 @@ fn xml(text: &str, keeps_line_ends: bool) -> String {
 /// A serialized JSON text with hazards as `\uXXXX`: beyond ASCII they occur only inside its strings, where the escape
 /// means the same.
 pub(super) fn json(serialized: String) -> String {
-    if !serialized.contains(is_hazard) {
+    // Most lines are plain ASCII, which is told faster; control characters below DEL have been escaped already.
+    let is_plain = serialized.is_ascii() && !serialized.as_bytes().contains(&0x7f);
+    if is_plain || !serialized.contains(is_hazard) {
         return serialized;
     }
     let mut out = String::with_capacity(serialized.len() + 8);

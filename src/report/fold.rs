@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Folded, Port, PortState, Protocol, Reason};
+use crate::model::{Folded, Port, PortState, Protocol, Reason, ScannedPort};
 
 /// Splits ports into those to list and those to count.
 ///
 /// A state other than open is counted when more than 25 × (`verbose` + 1) + 20 × `debug` ports of the host have it,
 /// whatever their protocol. What is listed keeps its order; what is counted comes per protocol, state and reason,
 /// largest count first. Folding changes indices, so it comes before any script result is tied to a port.
-pub fn fold(ports: Vec<Port>, verbose: u8, debug: u8) -> (Vec<Port>, Vec<Folded>) {
+pub fn fold(ports: Vec<ScannedPort>, verbose: u8, debug: u8) -> (Vec<ScannedPort>, Vec<Folded>) {
     let limit = 25 * (usize::from(verbose) + 1) + 20 * usize::from(debug);
     let mut by_state: BTreeMap<PortState, usize> = BTreeMap::new();
     for port in &ports {
         *by_state.entry(port.state).or_default() += 1;
     }
-    let is_dull =
-        |port: &Port| port.state != PortState::Open && by_state.get(&port.state).is_some_and(|count| *count > limit);
-    let (dull, listed): (Vec<Port>, Vec<Port>) = ports.into_iter().partition(is_dull);
-    (listed, sum(dull.iter().map(one)))
+    by_state.retain(|state, count| *state != PortState::Open && *count > limit);
+    let (dull, listed): (Vec<ScannedPort>, Vec<ScannedPort>) =
+        ports.into_iter().partition(|port| by_state.contains_key(&port.state));
+    let one = |port: ScannedPort| Folded { protocol: port.protocol, state: port.state, reason: port.reason, count: 1 };
+    (listed, sum(dull.into_iter().map(one)))
 }
 
 /// A port counted alone.
@@ -41,16 +42,13 @@ pub(super) fn sum(parts: impl Iterator<Item = Folded>) -> Vec<Folded> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Service;
 
-    fn ports(first: u16, count: u16, state: PortState, reason: Reason) -> Vec<Port> {
+    fn ports(first: u16, count: u16, state: PortState, reason: Reason) -> Vec<ScannedPort> {
         ports_of(Protocol::Tcp, first, count, state, reason)
     }
 
-    fn ports_of(protocol: Protocol, first: u16, count: u16, state: PortState, reason: Reason) -> Vec<Port> {
-        (first..first + count)
-            .map(|number| Port { protocol, number, state, reason, reason_ttl: 0, service: Service::default() })
-            .collect()
+    fn ports_of(protocol: Protocol, first: u16, count: u16, state: PortState, reason: Reason) -> Vec<ScannedPort> {
+        (first..first + count).map(|number| ScannedPort { protocol, number, state, reason, reason_ttl: 0 }).collect()
     }
 
     fn tcp(state: PortState, reason: Reason, count: usize) -> Folded {

@@ -4,18 +4,19 @@
 //! and a float that is no number one of the strings `NaN`, `inf`, `-inf`. A report without a `run_end` line did not
 //! come to its end.
 
+mod host;
+
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 use data_encoding::HEXLOWER;
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
+use self::host::{HostLine, scripts};
 use super::outline::{MAX_DEPTH, TOO_DEEP};
-use super::{Format, escape, verdict, wording};
-use crate::model::{
-    Event, Failure, Folded, Hop, Host, Port, RunEnd, RunStart, ScanInfo, ScriptOutcome, ScriptResult, Stages, Tally,
-    Trace, Value,
-};
+use super::{Format, escape, wording};
+use crate::model::{Event, Host, RunEnd, RunStart, ScanInfo, ScriptResult, Stages, Tally, Value};
 
 /// Version of the schema, in the field `version` of every line. It grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -27,16 +28,16 @@ pub struct JsonLines;
 impl Format for JsonLines {
     fn event(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         let fields = match event {
+            Event::Host(host) => return line(&HostLine::from(&**host), out),
             Event::Start(start) => run_start(start),
             Event::TargetSkipped { spec, reason } => {
                 json!({"type": "target_skipped", "version": SCHEMA_VERSION, "target": spec, "reason": reason})
             }
             Event::Prescan(results) => run_scripts("prescript", results),
-            Event::Host(host) => host_json(host),
             Event::Postscan(results) => run_scripts("postscript", results),
             Event::End(end) => run_end(end),
         };
-        writeln!(out, "{}", escape::json(fields.to_string()))
+        line(&fields, out)
     }
 }
 
@@ -45,6 +46,12 @@ impl JsonLines {
     pub fn new() -> JsonLines {
         JsonLines
     }
+}
+
+fn line(fields: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = escape::json(serde_json::to_string(fields)?);
+    line.push('\n');
+    out.write_all(line.as_bytes())
 }
 
 fn run_start(start: &RunStart) -> Json {
@@ -78,110 +85,8 @@ fn run_scripts(kind: &str, results: &[ScriptResult]) -> Json {
 }
 
 /// The line of a host.
-pub fn host_json(host: &Host) -> Json {
-    let results = verdict::by_port(host);
-    let ports: Vec<Json> =
-        host.ports.iter().zip(results).map(|(port, results)| self::port(host, port, results)).collect();
-    json!({
-        "type": "host",
-        "version": SCHEMA_VERSION,
-        "address": host.target.addr.to_string(),
-        "scope": host.target.scope,
-        "name": host.target.name,
-        "names": host.names,
-        "state": wording::host_state(host.state),
-        "reason": host.reason.name(),
-        "reason_ttl": host.reason_ttl,
-        "mac": host.mac.map(|mac| mac.to_string()),
-        "srtt_seconds": host.srtt.map(|srtt| srtt.as_secs_f64()),
-        "started": wording::rfc3339(host.started),
-        "ended": wording::rfc3339(host.ended),
-        "timed_out": host.timed_out,
-        "degraded": host.degraded,
-        "ports": ports,
-        "folded": host.folded.iter().map(folded).collect::<Vec<_>>(),
-        "trace": host.trace.as_ref().map(trace),
-        "scripts": scripts(verdict::host_results(host)),
-    })
-}
-
-fn folded(folded: &Folded) -> Json {
-    json!({
-        "protocol": folded.protocol.name(),
-        "state": folded.state.name(),
-        "reason": folded.reason.name(),
-        "count": folded.count,
-    })
-}
-
-fn trace(trace: &Trace) -> Json {
-    json!({
-        "probe": trace.probe.map(|(protocol, port)| json!({"protocol": protocol.name(), "port": port})),
-        "hops": trace.hops.iter().map(hop).collect::<Vec<_>>(),
-    })
-}
-
-fn hop(hop: &Hop) -> Json {
-    json!({
-        "ttl": hop.ttl,
-        "address": hop.addr.map(|addr| addr.to_string()),
-        "name": hop.name,
-        "rtt_seconds": hop.rtt.map(|rtt| rtt.as_secs_f64()),
-    })
-}
-
-fn port(host: &Host, port: &Port, results: Vec<&ScriptResult>) -> Json {
-    let service = &port.service;
-    let mut line = json!({
-        "protocol": port.protocol.name(),
-        "port": port.number,
-        "state": port.state.name(),
-        "reason": port.reason.name(),
-        "reason_ttl": port.reason_ttl,
-        "service": {
-            "name": service.name,
-            "product": service.product,
-            "version": service.version,
-            "extra": service.extra,
-            "tls": service.tls,
-            "probed": service.probed,
-        },
-        "scripts": scripts(results),
-    });
-    if let Some(from) = host.reason_ips.get(&(port.protocol, port.number)) {
-        line["reason_ip"] = from.to_string().into();
-    }
-    line
-}
-
-fn scripts<'a>(results: impl IntoIterator<Item = &'a ScriptResult>) -> Vec<Json> {
-    results.into_iter().filter(|result| result.outcome != ScriptOutcome::RuleFalse).map(script).collect()
-}
-
-fn script(result: &ScriptResult) -> Json {
-    json!({
-        "id": result.id,
-        "rule": result.rule.name(),
-        "outcome": result.outcome.name(),
-        "started": wording::rfc3339(result.started),
-        "duration_seconds": result.duration.as_secs_f64(),
-        "sent_bytes": result.sent,
-        "received_bytes": result.received,
-        "output": value(&result.output, 0),
-        "failure": result.failure.as_ref().map(failure),
-    })
-}
-
-fn failure(failure: &Failure) -> Json {
-    let position =
-        failure.position.as_ref().map(|(file, line, column)| json!({"file": file, "line": line, "column": column}));
-    json!({
-        "kind": failure.kind.name(),
-        "class": failure.class,
-        "message": failure.message,
-        "position": position,
-        "diagnostic": failure.diagnostic,
-    })
+pub fn host_json(host: &Host) -> impl Serialize {
+    HostLine::from(host)
 }
 
 fn value(value: &Value, depth: usize) -> Json {

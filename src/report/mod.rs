@@ -29,6 +29,7 @@ pub use jsonl::{JsonLines, SCHEMA_VERSION, host_json, stages_json};
 pub use open_only::OpenOnly;
 pub use read::{read_host, read_line, read_stages};
 pub use text::{Text, TextOptions};
+pub use wording::ranges;
 pub use xml::Xml;
 
 use crate::error::Error;

@@ -8,9 +8,14 @@ use jiff::tz::TimeZone;
 
 use crate::model::{Ending, HostState, Reason, RunEnd, Timestamp};
 
-/// In UTC. Every `Timestamp` is before the year 2555, well inside what jiff can hold.
+/// Every `Timestamp` is before the year 2555, well inside what jiff can hold.
+fn moment(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(at.0)).unwrap_or_default()
+}
+
+/// In UTC.
 fn civil(at: Timestamp) -> jiff::Zoned {
-    jiff::Timestamp::from_nanosecond(i128::from(at.0)).unwrap_or_default().to_zoned(TimeZone::UTC)
+    moment(at).to_zoned(TimeZone::UTC)
 }
 
 /// `2026-11-21 05:01 UTC`.
@@ -25,7 +30,7 @@ pub(super) fn ctime(at: Timestamp) -> String {
 
 /// `2026-11-21T05:01:00.123456Z` (RFC 3339), microseconds.
 pub(super) fn rfc3339(at: Timestamp) -> String {
-    civil(at).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    format!("{:.6}", moment(at))
 }
 
 /// `1 host`, `2 hosts`.
@@ -39,7 +44,7 @@ pub(super) fn count(number: u64, noun: &str) -> String {
 }
 
 /// `1-3,80` from ports sorted ascending.
-pub(super) fn ranges(ports: &[u16]) -> String {
+pub fn ranges(ports: &[u16]) -> String {
     let mut out = String::new();
     for run in ports.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
         let comma = if out.is_empty() { "" } else { "," };

@@ -6,6 +6,7 @@
 pub mod channel;
 pub mod clock;
 pub mod executor;
+pub mod hash;
 pub mod latch;
 pub mod locks;
 pub mod memory;
@@ -15,6 +16,7 @@ pub mod threads;
 
 pub use clock::{Clock, Elapsed, Sleep, WallStamps};
 pub use executor::{Runtime, Spawner};
+pub use hash::{QuickMap, QuickSet};
 pub use latch::Latch;
 pub use random::Random;
 pub use semaphore::{Permit, Semaphore};

@@ -16,8 +16,8 @@ use super::route::{self, Routes, Wanted};
 use super::scripts::{HostScripts, Known, ScriptStage};
 use super::timing::Rtt;
 use crate::model::{
-    Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, Service, Stage, Stages, Tally,
-    Target, Timestamp, Unreached,
+    Folded, Host, HostState, NetError, NetErrorKind, Port, PortState, Protocol, Reason, ScannedPort, Service, Stage,
+    Stages, Tally, Target, Timestamp, Unreached,
 };
 use crate::net::Network;
 use crate::net::warm::WarmStreams;
@@ -55,7 +55,7 @@ pub struct HostPlan {
 }
 
 /// Splits ports into those worth listing and counts of the rest by state and reason.
-pub type Fold = Box<dyn Fn(Vec<Port>) -> (Vec<Port>, Vec<Folded>)>;
+pub type Fold = Box<dyn Fn(Vec<ScannedPort>) -> (Vec<ScannedPort>, Vec<Folded>)>;
 
 /// What a host's way came to.
 pub struct HostDone {
@@ -70,7 +70,7 @@ pub struct HostDone {
 /// What the scans of one host's ports came to.
 #[derive(Default)]
 struct Ports {
-    found: Vec<Port>,
+    found: Vec<ScannedPort>,
     reason_ips: HashMap<(Protocol, u16), IpAddr>,
     srtt: Option<Duration>,
     rtt: Option<Rtt>,
@@ -250,7 +250,7 @@ impl HostPlan {
                 None => (HostState::Down, Reason::NoResponse),
             };
         }
-        let was_told = |port: &Port| ports.told.contains(&(port.protocol, port.number));
+        let was_told = |port: &ScannedPort| ports.told.contains(&(port.protocol, port.number));
         // What scripts were told of is listed, whatever became of it.
         let told = if ports.told.is_empty() {
             Vec::new()
@@ -390,8 +390,8 @@ impl Ports {
         // Who could not be asked whether it is still there has not stopped answering, and silence proves nothing.
         self.degraded |= job.degraded && !is_ours;
         let mut unasked = 0;
-        for (place, asked, verdict) in job.verdicts() {
-            let number = plan.port(place);
+        for place in plan.ascending() {
+            let (number, (asked, verdict)) = (plan.port(place), job.verdict(place));
             match verdict {
                 Some(verdict) => {
                     let found = (verdict.state, verdict.reason, verdict.ttl);
@@ -416,12 +416,13 @@ impl Ports {
     }
 }
 
-/// The port with the usual name of its service.
-fn named(mut port: Port) -> Port {
-    services::name(port.protocol, port.number).unwrap_or_default().clone_into(&mut port.service.name);
-    port
+fn port_of(protocol: Protocol, number: u16, (state, reason, reason_ttl): (PortState, Reason, u8)) -> ScannedPort {
+    ScannedPort { protocol, number, state, reason, reason_ttl }
 }
 
-fn port_of(protocol: Protocol, number: u16, (state, reason, reason_ttl): (PortState, Reason, u8)) -> Port {
-    Port { protocol, number, state, reason, reason_ttl, service: Service::default() }
+/// The port with the service its number stands for.
+fn named(port: ScannedPort) -> Port {
+    let ScannedPort { protocol, number, state, reason, reason_ttl } = port;
+    let name = services::name(protocol, number).unwrap_or_default().to_owned();
+    Port { protocol, number, state, reason, reason_ttl, service: Service { name, ..Service::default() } }
 }

@@ -102,7 +102,7 @@ impl Pipeline {
                 Item::Address(target) if self.ledger.is_done(&target) => {}
                 Item::Address(target) => {
                     let place = window.acquire().await;
-                    let host = self.host(target);
+                    let host = Box::pin(self.host(target)); // some kilobytes, and moved on more than once
                     self.tasks.borrow_mut().push(self.plan.spawner.spawn(async move {
                         host.await;
                         drop(place);

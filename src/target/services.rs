@@ -1,7 +1,10 @@
 //! Service names by protocol and port, and back: the IANA registry, embedded. IP protocols are in it, too, by their number.
 //!
 //! The table is the text of `data/services.tsv`, sorted by port, and is searched as it lies: no index, so nothing is paid at
-//! start-up, and names are slices of it. Source and making are in `data/README.md`.
+//! start-up, and names are slices of it; what was found once is remembered. Source and making are in `data/README.md`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use crate::model::Protocol;
 
@@ -19,8 +22,18 @@ pub struct Entry {
     pub protocol: Protocol,
 }
 
-/// The name of a port: the preferred one where several are registered. About 14 steps, no allocation.
+thread_local! {
+    /// What was looked for before: a scan asks about the same few ports of every host.
+    static KNOWN: RefCell<HashMap<(Protocol, u16), Option<&'static str>>> = RefCell::default();
+}
+
+/// The name of a port: the preferred one where several are registered.
 pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
+    KNOWN.with_borrow_mut(|known| *known.entry((protocol, port)).or_insert_with(|| found(protocol, port)))
+}
+
+/// The name as the table has it. About 14 steps, no allocation.
+fn found(protocol: Protocol, port: u16) -> Option<&'static str> {
     let wanted = (port, protocol);
     // Bytes, since every open port of every host is looked up here and lines are short.
     let is_newline = |byte: &u8| *byte == b'\n';

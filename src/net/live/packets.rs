@@ -2,7 +2,6 @@
 //! goes into the queue.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 
@@ -22,7 +21,7 @@ use crate::capture::{Interest, Observer, Subscription};
 use crate::model::{Interface, LinkKind, LinkType, MacAddr, NetError, NetErrorKind, NetworkRoute, PacketTotals, Route};
 use crate::net::packets::{Outgoing, Packets, Ports, ReservedPort, Sent, destination};
 use crate::net::{NetFuture, Origin};
-use crate::runtime::{Clock, Random, Spawner};
+use crate::runtime::{Clock, QuickMap, Random, Spawner};
 
 /// Packets prepared before others get a turn, and packets of one caller in the queue at most.
 const PREPARED_A_TURN: usize = 256;
@@ -139,7 +138,7 @@ impl Shared {
         if let Some(sender) = self.sender.get() {
             return Ok(sender);
         }
-        let sockets = self.privileges.open("send", Sockets::open)?;
+        let sockets = Sockets::open(self.privileges)?;
         let outbox = Rc::new(Outbox::default());
         let work = self.spawner.spawn(Rc::clone(&outbox).run(sockets, self.clock.clone()));
         let (clock, spawner) = (self.clock.clone(), self.spawner.clone());
@@ -302,7 +301,7 @@ type Waiting = Vec<(usize, Rc<[u8]>)>;
 /// Packets that wait for neighbours, in order for each.
 #[derive(Default)]
 struct Held {
-    by_hop: HashMap<(u32, IpAddr), (Hop, Waiting)>,
+    by_hop: QuickMap<(u32, IpAddr), (Hop, Waiting)>,
     count: usize,
 }
 

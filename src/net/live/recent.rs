@@ -1,23 +1,24 @@
 //! A bounded map that forgets what was not looked at for longest, roughly: two generations, no list to keep.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use crate::runtime::QuickMap;
 
 /// Holds at most `2 * half` values; any of the last `half` different ones looked at is still there.
 pub(super) struct Recent<K, V> {
     half: usize,
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: QuickMap<K, V>,
+    old: QuickMap<K, V>,
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
     pub(super) fn new(half: usize) -> Recent<K, V> {
-        Recent { half: half.max(1), young: HashMap::new(), old: HashMap::new() }
+        Recent { half: half.max(1), young: QuickMap::default(), old: QuickMap::default() }
     }
 
     /// The value, which counts as looked at.
     pub(super) fn get(&mut self, key: &K) -> Option<&V> {
-        if !self.young.contains_key(key) {
+        if !self.old.is_empty() && !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
             self.insert(key, value);
         }

@@ -6,7 +6,6 @@
 //! routes tell apart are the one exception, and not known to be used.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -17,6 +16,7 @@ use super::link_address::{IPV4, IPV6, link_address};
 use super::netlink::{Netlink, Prefix};
 use super::recent::Recent;
 use crate::model::{Interface, NetError, NetErrorKind, NetworkRoute, Route, Unreached};
+use crate::runtime::{QuickMap, QuickSet};
 
 /// Ways remembered: twice as many at most.
 const REMEMBERED: usize = 4096;
@@ -171,7 +171,7 @@ fn leads_nowhere(error: &io::Error) -> bool {
 /// Destinations that no routing table tells apart.
 struct Classes {
     /// Networks by length, longest first.
-    networks: Vec<(u8, HashSet<IpAddr>)>,
+    networks: Vec<(u8, QuickSet<IpAddr>)>,
     /// Bits that always tell destinations apart.
     least: u8,
 }
@@ -183,7 +183,7 @@ impl Classes {
     }
 
     fn new(prefixes: &[Prefix], least: u8) -> Classes {
-        let mut by_length: HashMap<u8, HashSet<IpAddr>> = HashMap::new();
+        let mut by_length: QuickMap<u8, QuickSet<IpAddr>> = QuickMap::default();
         for prefix in prefixes {
             by_length.entry(prefix.length).or_default().insert(masked(prefix.network, prefix.length));
         }
@@ -193,7 +193,7 @@ impl Classes {
     }
 
     fn of(&self, to: IpAddr) -> Prefix {
-        let holds = |(length, networks): &&(u8, HashSet<IpAddr>)| networks.contains(&masked(to, *length));
+        let holds = |(length, networks): &&(u8, QuickSet<IpAddr>)| networks.contains(&masked(to, *length));
         let longest = self.networks.iter().find(holds).map_or(0, |(length, _)| *length);
         let length = longest.max(self.least);
         Prefix { network: masked(to, length), length }

@@ -1,6 +1,5 @@
 //! Probes as bytes: one template for each form, source and payload; each probe fills in the rest.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
@@ -9,6 +8,7 @@ use crate::packet::{
     Chunk, ChunkBody, Icmpv4, Icmpv4Body, Icmpv6, Icmpv6Body, Init, Ipv4, Ipv6, Layer, Packet, Sctp, Tcp, TcpOption,
     Template, Udp, number,
 };
+use crate::runtime::QuickMap;
 use crate::scan::payloads::payloads;
 
 /// Templates kept; enough for every form from every address of a machine.
@@ -47,7 +47,7 @@ pub struct Address {
 /// Writes probes.
 pub struct Forms {
     look: Look,
-    known: HashMap<Key, Option<Rc<Template>>>,
+    known: QuickMap<Key, Option<Rc<Template>>>,
 }
 
 /// What a template depends on; the last is which of the payloads.
@@ -56,7 +56,7 @@ type Key = (IpAddr, Form, u16, Option<u8>, usize);
 impl Forms {
     /// Probes that look like this.
     pub fn new(look: Look) -> Forms {
-        Forms { look, known: HashMap::new() }
+        Forms { look, known: QuickMap::default() }
     }
 
     /// Writes the packets of one probe, most often one. None where the form does not exist in the family of the address.

@@ -338,8 +338,7 @@ impl Job {
 
     /// The pause while a limit is only suspected.
     fn first_pause(&self) -> Duration {
-        let is_udp = self.plan.protocol() == crate::packet::number::UDP;
-        if is_udp { FIRST_PAUSE.1 } else { FIRST_PAUSE.0 }
+        if self.plan.is_udp() { FIRST_PAUSE.1 } else { FIRST_PAUSE.0 }
     }
 
     /// What was asked so far proves nothing: whoever is silent is asked anew, as often as anybody.
@@ -360,7 +359,7 @@ impl Job {
 
     /// What a filter or a rate limit says late is no sign that packets get lost on the way.
     fn is_sign_of_loss(&self, finding: Finding, pace: &Pace) -> bool {
-        let is_udp = self.plan.protocol() == crate::packet::number::UDP;
+        let is_udp = self.plan.is_udp();
         match finding {
             Finding::Port(PortState::Filtered, _) => is_udp && !pace.defeat_icmp,
             Finding::Port(PortState::Closed, _) if is_udp => !pace.defeat_icmp,
@@ -589,8 +588,8 @@ impl Job {
         questions * (size_of::<Slot>() + size_of::<u32>()) + size_of::<Job>()
     }
 
-    /// Every question by its place: whether it was asked, and its verdict if it was answered.
-    pub fn verdicts(&self) -> impl Iterator<Item = (usize, bool, Option<Verdict>)> {
-        self.slots.iter().enumerate().map(|(place, slot)| (place, slot.tries > 0, self.found.get(slot.verdict)))
+    /// Of the question at a place: whether it was asked, and its verdict if it was answered.
+    pub fn verdict(&self, place: usize) -> (bool, Option<Verdict>) {
+        self.slots.get(place).map_or((false, None), |slot| (slot.tries > 0, self.found.get(slot.verdict)))
     }
 }

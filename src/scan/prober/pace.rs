@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::plan::Plan;
-use crate::packet::number;
 use crate::scan::timing::tries::TryBounds;
 use crate::scan::timing::{PauseBounds, Rtt, RttBounds, WindowBounds};
 
@@ -66,7 +65,7 @@ impl Pace {
 
     /// Bounds of the pause between probes of one host.
     pub fn pause(&self, plan: &Plan) -> PauseBounds {
-        let is_udp = plan.protocol() == number::UDP;
+        let is_udp = plan.is_udp();
         let most = if is_udp { self.max_delay.1 } else { self.max_delay.0 };
         // Kernels let about one ICMP error a second pass to each destination (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4).
         PauseBounds { least: self.delay, most: most.max(self.delay), is_usual: is_udp }

@@ -50,6 +50,8 @@ pub struct PortPlan {
     ports: Vec<u16>,
     /// The place of each port.
     places: Vec<u32>,
+    /// The places of all ports, those of lower ports first.
+    ascending: Vec<u32>,
     /// So many at the beginning keep their place on every host; the others begin somewhere else on each.
     pub fixed: usize,
 }
@@ -82,7 +84,8 @@ impl PortPlan {
                 *entry = place as u32;
             }
         }
-        PortPlan { kind, form: Form::of_scan(kind, flags), fixed: fixed.min(ports.len()), ports, places }
+        let ascending = places.iter().copied().filter(|place| *place != NOWHERE).collect();
+        PortPlan { kind, form: Form::of_scan(kind, flags), fixed: fixed.min(ports.len()), ports, places, ascending }
     }
 
     /// What its probes look like.
@@ -93,6 +96,11 @@ impl PortPlan {
     /// How many ports there are.
     pub fn count(&self) -> usize {
         self.ports.len()
+    }
+
+    /// The places of all ports, those of lower ports first.
+    pub fn ascending(&self) -> impl Iterator<Item = usize> {
+        self.ascending.iter().map(|place| *place as usize)
     }
 
     /// The port at a place.
@@ -131,6 +139,11 @@ impl Plan {
                 _ => 0,
             },
         }
+    }
+
+    /// Whether datagrams are sent to ports, whose closed ones answer with ICMP errors.
+    pub fn is_udp(&self) -> bool {
+        self.protocol() == number::UDP
     }
 
     /// How many questions there are.

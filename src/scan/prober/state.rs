@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Waker;
@@ -17,6 +17,7 @@ use super::rate::Rate;
 use super::way::{Introduced, Way};
 use crate::capture::{Captured, Subscription};
 use crate::model::{NetError, NetErrorKind, Timestamp};
+use crate::runtime::QuickMap;
 use crate::scan::probe::{Form, Forms, Heard, Hearing, Purpose};
 use crate::scan::timing::window::{PING_WEIGHT, Scope};
 use crate::scan::timing::{Rtt, Window};
@@ -36,7 +37,7 @@ pub(super) struct State {
     jobs: Vec<Option<(u64, Job)>>,
     free: Vec<usize>,
     serial: u64,
-    by_key: HashMap<Key, JobId>,
+    by_key: QuickMap<Key, JobId>,
     /// May send, as far as is known: jobs with a window, and jobs of the sweep.
     ring: VecDeque<JobId>,
     sweep: VecDeque<JobId>,
@@ -62,11 +63,11 @@ pub(super) struct State {
     pub(super) forms: Forms,
     pub(super) hearing: Hearing,
     protocols: bool,
-    hops: HashMap<(u32, IpAddr), Hop>,
+    hops: QuickMap<(u32, IpAddr), Hop>,
     subscriptions: Vec<(u32, Subscription)>,
     pub(super) counts: Counts,
     waker: Option<Waker>,
-    pub(super) is_changed: bool,
+    is_changed: bool,
 }
 
 /// Whether packets reach the next router or neighbour.
@@ -94,7 +95,7 @@ impl State {
             jobs: Vec::new(),
             free: Vec::new(),
             serial: 0,
-            by_key: HashMap::new(),
+            by_key: QuickMap::default(),
             ring: VecDeque::new(),
             sweep: VecDeque::new(),
             held: VecDeque::new(),
@@ -112,7 +113,7 @@ impl State {
             forms,
             hearing,
             protocols,
-            hops: HashMap::new(),
+            hops: QuickMap::default(),
             subscriptions: Vec::new(),
             counts: Counts::default(),
             waker: None,
@@ -156,7 +157,7 @@ impl State {
         rtt: Option<Rtt>,
         now: Timestamp,
     ) -> Result<JobId, NetError> {
-        let key = (host.addr, scope_of(host.addr, host.scope), plan.purpose(), plan.protocol());
+        let key = key_of(&host, &plan);
         if self.by_key.contains_key(&key) {
             return Err(NetError::new(NetErrorKind::Local, "probe", host.addr).because("it is being probed already"));
         }
@@ -208,8 +209,7 @@ impl State {
         self.job(id)?;
         let (_, job) = self.jobs.get_mut(id.index)?.take()?;
         self.free.push(id.index);
-        let host = &job.host;
-        self.by_key.remove(&(host.addr, scope_of(host.addr, host.scope), job.plan.purpose(), job.plan.protocol()));
+        self.by_key.remove(&key_of(&job.host, &job.plan));
         *self.taken(job.is_paced()) -= job.active();
         if self.most.is_some() {
             self.wake(); // there is room for others
@@ -221,8 +221,13 @@ impl State {
     fn queue(&mut self, id: JobId) {
         let Some(job) = self.job(id).filter(|job| job.has_work() && !job.place.is_queued) else { return };
         job.place.is_queued = true;
-        let ring = if job.is_paced() { &mut self.sweep } else { &mut self.ring };
-        ring.push_back(id);
+        let is_paced = job.is_paced();
+        self.ring(is_paced).push_back(id);
+    }
+
+    /// Those that may send: of the sweep, or of all else.
+    fn ring(&mut self, is_paced: bool) -> &mut VecDeque<JobId> {
+        if is_paced { &mut self.sweep } else { &mut self.ring }
     }
 
     /// Does something with a job, and keeps in step what depends on it.
@@ -236,15 +241,21 @@ impl State {
         {
             waker.wake();
         }
+        let taken = self.taken(is_paced);
+        *taken = *taken + after - before;
+        self.arm(id, now);
+        self.queue(id);
+        Some(done)
+    }
+
+    /// Has a job looked at when it next has something to do by itself.
+    fn arm(&mut self, id: JobId, now: Timestamp) {
+        let Some(job) = self.job(id) else { return };
         let deadline = job.deadline(now).filter(|at| job.place.armed.is_none_or(|armed| *at < armed));
         if let Some(at) = deadline {
             job.place.armed = Some(at);
             self.timers.push(Reverse((at, id)));
         }
-        let taken = self.taken(is_paced);
-        *taken = *taken + after - before;
-        self.queue(id);
-        Some(done)
     }
 
     /// How many probes of the sweep, or of all else, are under way.
@@ -289,8 +300,9 @@ impl State {
         let has_room = !self.is_full();
         if has_room
             && self.sweep_rate.is_due(now)
-            && let Some(ask) = self.next_of_sweep(now)
+            && let Some(ask) = self.next_in_turn(true, now)
         {
+            self.sweep_rate.took(now);
             return Some(ask);
         }
         let forced = self.least.is_some_and(|rate| rate.is_due(now));
@@ -299,30 +311,36 @@ impl State {
         if !by_window && !forced && !by_floor {
             return None;
         }
-        for _ in 0..self.ring.len() {
-            let id = self.ring.pop_front()?;
+        if let Some(ask) = self.next_in_turn(false, now) {
+            if !by_window {
+                self.floor.took(now);
+            }
+            self.count_least(now);
+            return Some(ask);
+        }
+        if forced { self.next_held(now) } else { None }
+    }
+
+    /// The next question of the sweep, or of all else. Who cannot ask now leaves the ring: a window opens with an answer or
+    /// with time, and both come through `with`.
+    fn next_in_turn(&mut self, is_paced: bool, now: Timestamp) -> Option<Ask> {
+        for _ in 0..self.ring(is_paced).len() {
+            let id = self.ring(is_paced).pop_front()?;
             let Some(job) = self.job(id) else { continue };
             job.place.is_queued = false;
             if !job.has_work() || !self.is_introduced(id) {
                 continue;
             }
-            let Some(job) = self.job(id) else { continue };
-            if !job.may_ask(now) {
-                // A window opens with an answer or with time; both come through `with`.
-                self.with(id, now, |_| ());
-                self.unqueue_last(id);
-                self.hold(id, now);
-                continue;
-            }
-            if let Some(ask) = self.take(id, now) {
-                if !by_window {
-                    self.floor.took(now);
+            if self.job(id).is_some_and(|job| job.may_ask(now)) {
+                if let Some(ask) = self.take(id, now) {
+                    return Some(ask);
                 }
-                self.count_least(now);
-                return Some(ask);
+            } else {
+                self.arm(id, now);
+                self.hold(id, now);
             }
         }
-        if forced { self.next_held(now) } else { None }
+        None
     }
 
     /// Keeps a job whose window is closed, if the user's lowest rate may need it.
@@ -356,35 +374,6 @@ impl State {
         if let Some(least) = &mut self.least {
             least.took(now);
         }
-    }
-
-    fn next_of_sweep(&mut self, now: Timestamp) -> Option<Ask> {
-        for _ in 0..self.sweep.len() {
-            let id = self.sweep.pop_front()?;
-            let Some(job) = self.job(id) else { continue };
-            job.place.is_queued = false;
-            if !job.has_work() || !self.is_introduced(id) {
-                continue;
-            }
-            if self.job(id).is_some_and(|job| !job.may_ask(now)) {
-                self.with(id, now, |_| ());
-                self.unqueue_last(id);
-                continue;
-            }
-            if let Some(ask) = self.take(id, now) {
-                self.sweep_rate.took(now);
-                return Some(ask);
-            }
-        }
-        None
-    }
-
-    /// Takes back that the job was queued: it cannot send for now.
-    fn unqueue_last(&mut self, id: JobId) {
-        let Some(job) = self.job(id).filter(|job| job.place.is_queued) else { return };
-        job.place.is_queued = false;
-        let ring = if job.is_paced() { &mut self.sweep } else { &mut self.ring };
-        ring.pop_back();
     }
 
     fn take(&mut self, id: JobId, now: Timestamp) -> Option<Ask> {
@@ -537,6 +526,10 @@ impl State {
             }
         }
     }
+}
+
+fn key_of(host: &Way, plan: &Plan) -> Key {
+    (host.addr, scope_of(host.addr, host.scope), plan.purpose(), plan.protocol())
 }
 
 /// The scope of an address: it alone says who is meant, unless it is link-local.

@@ -1,6 +1,6 @@
 //! What a host is asked while its route is looked for: what it is known to answer.
 
-use crate::model::{Port, PortState, Protocol, Reason, ScanKind};
+use crate::model::{PortState, Protocol, Reason, ScanKind, ScannedPort};
 use crate::packet::Tcp;
 use crate::scan::presence;
 use crate::scan::probe::{Form, Question};
@@ -29,11 +29,11 @@ const INITIAL: [u8; 3] = [64, 128, 255];
 
 /// Chooses among the answers of a host. Where probes share one local port (not `has_ports`), only the numbers of an echo tell
 /// hops apart.
-pub fn choose(found: &presence::Found, ports: &[Port], scans: &[&PortPlan], has_ports: bool) -> Choice {
+pub fn choose(found: &presence::Found, ports: &[ScannedPort], scans: &[&PortPlan], has_ports: bool) -> Choice {
     let left = |ttl: u8| (ttl > 0).then_some(ttl);
-    let of_port = |port: &Port| {
-        let worth = worth(port)?;
-        let question = Question { form: form(port, scans)?, number: port.number };
+    let of_port = |port: &ScannedPort| {
+        let worth = worth(*port)?;
+        let question = Question { form: form(*port, scans)?, number: port.number };
         Some((worth, Choice { question, left: left(port.reason_ttl).or(left(found.ttl)) }))
     };
     let asked = found.answered.filter(|question| !matches!(question.form, Form::Neighbor | Form::Protocol));
@@ -51,7 +51,7 @@ const DISCOVERY: u8 = 2;
 
 /// The lower, the better: a reset costs the host the least, and errors are what hosts limit most. None where it was not the
 /// host that answered.
-fn worth(port: &Port) -> Option<u8> {
+fn worth(port: ScannedPort) -> Option<u8> {
     Some(match (port.protocol, port.reason) {
         (Protocol::Tcp, Reason::Reset | Reason::ConnRefused) => 0,
         (Protocol::Tcp, Reason::SynAck) => 1,
@@ -63,7 +63,7 @@ fn worth(port: &Port) -> Option<u8> {
 }
 
 /// How the port was asked; a connection begins with a SYN.
-fn form(port: &Port, scans: &[&PortPlan]) -> Option<Form> {
+fn form(port: ScannedPort, scans: &[&PortPlan]) -> Option<Form> {
     let plan = scans.iter().find(|plan| plan.kind.protocol() == port.protocol);
     match plan {
         Some(plan) => Some(plan.form()),
@@ -81,11 +81,11 @@ pub(super) fn distance(left: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{HostState, Service};
+    use crate::model::HostState;
 
-    fn port(protocol: Protocol, number: u16, reason: Reason, reason_ttl: u8) -> Port {
+    fn port(protocol: Protocol, number: u16, reason: Reason, reason_ttl: u8) -> ScannedPort {
         let state = if reason == Reason::SynAck { PortState::Open } else { PortState::Closed };
-        Port { protocol, number, state, reason, reason_ttl, service: Service::default() }
+        ScannedPort { protocol, number, state, reason, reason_ttl }
     }
 
     fn found(answered: Option<Question>, ttl: u8) -> presence::Found {
@@ -112,8 +112,8 @@ mod tests {
         let quiet = port(Protocol::Udp, 9, Reason::PortUnreach, 61);
         let echo = Question { form: Form::Echo, number: 0 };
         let by_echo = found(Some(echo), 62);
-        let pick = |found: &presence::Found, ports: &[&Port], has_ports| {
-            let ports: Vec<Port> = ports.iter().map(|port| (*port).clone()).collect();
+        let pick = |found: &presence::Found, ports: &[&ScannedPort], has_ports| {
+            let ports: Vec<ScannedPort> = ports.iter().map(|port| **port).collect();
             let choice = choose(found, &ports, &[&syn, &udp], has_ports);
             (choice.question.form, choice.question.number, choice.left)
         };

@@ -22,6 +22,9 @@ pub struct Rtt {
     rttvar: Duration,
     /// The deviation without bounds.
     spread: Duration,
+    /// What follows from these, asked for far more often than they change.
+    timeout: Duration,
+    settled: Duration,
 }
 
 /// Bounds of the first deviation.
@@ -40,7 +43,8 @@ const REMEMBERED: (u32, Duration) = (10, Duration::from_secs(1));
 impl Rtt {
     /// Nothing measured yet.
     pub fn new(bounds: RttBounds) -> Rtt {
-        Rtt { bounds, samples: 0, srtt: Duration::ZERO, rttvar: Duration::ZERO, spread: Duration::ZERO }
+        let (nothing, initial) = (Duration::ZERO, bounds.initial);
+        Rtt { bounds, samples: 0, srtt: nothing, rttvar: nothing, spread: nothing, timeout: initial, settled: initial }
     }
 
     /// Samples taken.
@@ -60,19 +64,13 @@ impl Rtt {
 
     /// How long to wait for an answer.
     pub fn timeout(&self) -> Duration {
-        if self.samples == 0 {
-            return self.bounds.initial;
-        }
-        (self.srtt + self.rttvar * 4).clamp(self.bounds.min, self.bounds.max.max(self.bounds.min))
+        self.timeout
     }
 
     /// How long after it was sent a probe is no longer on its way, answered or lost: it then takes no room of the window, even
     /// if nobody gives it up yet. Time-outs have a lower bound, so on a near link they are a hundred times longer than this.
     pub fn settled(&self) -> Duration {
-        if self.samples == 0 {
-            return self.bounds.initial;
-        }
-        (self.srtt * 2 + self.spread * 4).clamp(SOONEST, self.timeout().max(SOONEST))
+        self.settled
     }
 
     /// How long after it was sent a probe's answer is still believed.
@@ -103,6 +101,8 @@ impl Rtt {
             }
         }
         self.samples = self.samples.saturating_add(1);
+        self.timeout = (self.srtt + self.rttvar * 4).clamp(self.bounds.min, self.bounds.max.max(self.bounds.min));
+        self.settled = (self.srtt * 2 + self.spread * 4).clamp(SOONEST, self.timeout.max(SOONEST));
         true
     }
 }

@@ -167,10 +167,13 @@ impl Throttle {
         let late = self.recent.iter().filter(|answer| answer.is_late).count();
         let may_be = self.is_dry() || self.proven.is_some();
         let is_excess = may_be && last.sent - first.sent >= EXCESS * (RECENT as u64 - 1);
+        if late < LATE || !is_excess || self.recent.len() < RECENT {
+            return None; // as nearly always: this is asked for each answer
+        }
         let mut gaps: Vec<Duration> =
             self.recent.iter().zip(self.recent.iter().skip(1)).map(|(a, b)| b.at.since(a.at)).collect();
         gaps.sort_unstable();
-        gaps.get(RECENT / 2 - 1).copied().filter(|_| gaps.len() == RECENT - 1 && late >= LATE && is_excess)
+        gaps.get(RECENT / 2 - 1).copied()
     }
 
     /// Pauses at least so long from now on, for a reason of others.

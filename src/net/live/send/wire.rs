@@ -10,6 +10,7 @@
 //! kernel fills in the IPv4 total length and checksum always, the identification and the source where they are 0
 //! (raw(7)); an IPv6 packet goes as it is. The packet sockets have protocol 0, so nothing is ever received on them.
 
+use std::cell::OnceCell;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -20,6 +21,9 @@ use rustix::net::{
     socket_with,
 };
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::model::NetError;
+use crate::net::live::privileges::Privileges;
 
 /// Packets handed to the kernel by one system call at most.
 pub(super) const BATCH: usize = 64;
@@ -62,19 +66,22 @@ pub(super) trait Wire {
 }
 
 /// The sockets themselves. Closing a packet socket waits for the kernel's other processors (`synchronize_net`, some
-/// milliseconds), so they stay open as long as the run.
+/// milliseconds), so they stay open as long as the run, and the one for links without headers is opened when there is one.
 pub(in crate::net::live) struct Sockets {
+    privileges: Privileges,
     frame: OwnedFd,
-    cooked: OwnedFd,
+    cooked: OnceCell<OwnedFd>,
     ip4: OwnedFd,
     ip6: Option<OwnedFd>,
 }
 
 impl Sockets {
-    /// Opens all of them, so that the privilege is needed once.
-    pub(in crate::net::live) fn open() -> io::Result<Sockets> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let packet = |kind| socket_with(AddressFamily::PACKET, kind, flags, None).map_err(io::Error::from);
+    /// Opens them, which shows whether it is permitted.
+    pub(in crate::net::live) fn open(privileges: Privileges) -> Result<Sockets, NetError> {
+        privileges.open("send", || Sockets::open_permitted(privileges))
+    }
+
+    fn open_permitted(privileges: Privileges) -> io::Result<Sockets> {
         let raw_ip =
             |domain| Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(libc::IPPROTO_RAW)));
         let ip4 = raw_ip(Domain::IPV4)?;
@@ -83,21 +90,36 @@ impl Sockets {
         let ip6 = raw_ip(Domain::IPV6).ok(); // a machine may have no IPv6
         let ip6 = ip6.filter(|socket| socket.set_header_included_v6(true).is_ok());
         Ok(Sockets {
+            privileges,
             frame: packet(SocketType::RAW)?,
-            cooked: packet(SocketType::DGRAM)?,
+            cooked: OnceCell::new(),
             ip4: ip4.into(),
             ip6: ip6.map(OwnedFd::from),
         })
     }
 
+    fn cooked(&self) -> io::Result<&OwnedFd> {
+        if let Some(open) = self.cooked.get() {
+            return Ok(open);
+        }
+        let opened = self.privileges.open("send", || packet(SocketType::DGRAM)).map_err(io::Error::other)?;
+        Ok(self.cooked.get_or_init(|| opened))
+    }
+
     fn lane(&self, lane: Lane) -> io::Result<&OwnedFd> {
         match lane {
             Lane::Frame => Ok(&self.frame),
-            Lane::Cooked => Ok(&self.cooked),
+            Lane::Cooked => self.cooked(),
             Lane::Ip4 => Ok(&self.ip4),
             Lane::Ip6 => self.ip6.as_ref().ok_or_else(|| io::Error::other("this machine has no IPv6")),
         }
     }
+}
+
+/// A packet socket that hears nothing.
+fn packet(kind: SocketType) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(socket_with(AddressFamily::PACKET, kind, flags, None)?)
 }
 
 impl Wire for Sockets {
