@@ -19,12 +19,15 @@ pub struct RecordedPackets {
     log: Rc<Log>,
 }
 
+/// What came of asking for a way.
+type Found = Result<Route, NetError>;
+
 /// What was written already, so that it is written again only when it has changed.
 struct Log {
     recorder: Recorder,
     permitted: RefCell<Option<PacketNote>>,
     interfaces: RefCell<Option<Vec<Rc<Interface>>>>,
-    routes: RefCell<HashMap<(IpAddr, Option<u32>), Result<Route, NetError>>>,
+    routes: RefCell<HashMap<(IpAddr, Option<u32>), Found>>,
     told: RefCell<Told>,
 }
 
@@ -69,7 +72,7 @@ impl Log {
         }
     }
 
-    fn route(&self, to: IpAddr, interface: Option<u32>, answer: &Result<Route, NetError>) {
+    fn route(&self, to: IpAddr, interface: Option<u32>, answer: &Found) {
         if self.routes.borrow().get(&(to, interface)) == Some(answer) {
             return;
         }
