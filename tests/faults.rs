@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::support::dir::Dir;
 use crate::support::peer::Peer;
 use crate::support::sonde::{PROGRAM, Report, Run, Sonde, scan, sonde};
+use crate::support::talk;
 
 /// Seeds there are for each recording.
 const ALL: u64 = 200;
@@ -155,40 +156,6 @@ fn every_shipped_case() {
     assert!(outcomes["done"] > 0 && outcomes["failed"] > 0, "{outcomes:?}");
 }
 
-/// Datagrams sent by [`OWN`].
-const PINGS: usize = 5;
-/// Datagrams, and workers side by side.
-const OWN: &str = r#"
-/// Talks in every way.
-///
-/// Example output:
-///
-///     7/tcp open echo
-///     |_own: done
-const categories = ["safe"];
-const capabilities = ["tcp", "udp"];
-const portrule = #{ protocol: "tcp", ports: [1] };
-
-fn talk(host, port, n) {
-    let s = net::connect(host, port);
-    net::send(s, "hello " + n + "\n");
-    bytes::to_text(net::receive_lines(s, 1))
-}
-
-fn action(host, port) {
-    let out = [];
-    let sock = net::udp(host, PORT);
-    for n in 0..PINGS {
-        net::send(sock, "ping " + n);
-        try { out.push(bytes::to_text(net::receive(sock))); } catch (e) { out.push(e.kind); }
-    }
-    let all = [];
-    for n in 0..8 { all.push(worker::start(|| talk(host, port, n))); }
-    for w in all { try { out.push(worker::join(w)); } catch (e) { out.push(e.kind); } }
-    out
-}
-"#;
-
 #[test]
 fn datagrams_and_workers() {
     let peer = Peer::echo();
@@ -197,15 +164,15 @@ fn datagrams_and_workers() {
     let port = echo.local_addr().expect("it is bound").port();
     let answering = thread::spawn(move || {
         let mut buffer = [0; 64];
-        for _ in 0..PINGS {
+        for _ in 0..talk::PINGS {
             let Ok((length, from)) = echo.recv_from(&mut buffer) else { return };
             echo.send_to(&buffer[..length], from).expect("loopback takes it");
         }
     });
     let dir = Dir::new();
-    dir.write("spoilt.rhai", OWN.replace("PORT", &port.to_string()).replace("PINGS", &PINGS.to_string()));
+    dir.write("talk.rhai", talk::script(port));
     let folder = dir.path().display().to_string();
-    let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+spoilt", &peer.ip()]);
+    let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+talk", &peer.ip()]);
     let file = dir.join("run.pcapng");
     let run = run.args(["--script-operation-timeout", "1s", "--record"]).args([file.as_os_str()]).run();
     assert!([COMPLETE, INCOMPLETE].contains(&run.code), "{run}");

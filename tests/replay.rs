@@ -12,6 +12,7 @@ use crate::support::names::NameServer;
 use crate::support::peer::Peer;
 use crate::support::servers;
 use crate::support::sonde::{PROGRAM, Report, Run, Sonde, scan, sonde};
+use crate::support::talk;
 
 /// Every record of scripts in a report, without the times.
 fn results(report: &Report) -> Vec<serde_json::Value> {
@@ -145,45 +146,18 @@ fn names_are_answered_out_of_the_file() {
     same_again(&dir, run);
 }
 
-/// Datagrams, a refused one too, a listener, and workers side by side.
-const OWN: &str = r#"
-/// Talks in every way.
-///
-/// Example output:
-///
-///     7/tcp open echo
-///     |_own: done
-const categories = ["safe"];
-const capabilities = ["tcp", "udp"];
-const portrule = #{ protocol: "tcp", ports: [1] };
-
-fn talk(host, port, n) {
-    let s = net::connect(host, port);
-    net::send(s, "hello " + n + "\n");
-    bytes::to_text(net::receive_lines(s, 1))
-}
-
-fn action(host, port) {
-    let out = [];
-    let sock = net::udp(host, port);
-    net::send(sock, "ping");
-    try { net::receive(sock); } catch (e) { out.push(e.kind); }
-    let all = [];
-    for n in 0..8 { all.push(worker::start(|| talk(host, port, n))); }
-    for w in all { out.push(worker::join(w)); }
-    out
-}
-"#;
-
 #[test]
 fn datagrams_and_workers_side_by_side() {
     let peer = Peer::echo();
     let dir = Dir::new();
-    dir.write("scripts-own.rhai", OWN);
+    dir.write("talk.rhai", talk::script(peer.address().port())); // nobody has its number over UDP
     let folder = dir.path().display().to_string();
-    let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+scripts-own", &peer.ip()]);
+    let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+talk", &peer.ip()]);
     let live = same_again(&dir, run);
-    assert_eq!(live.script("scripts-own")["outcome"], "done", "{:#?}", live.lines);
+    let output = &live.script("talk")["output"];
+    let refused = (0..talk::PINGS).map(|_| "refused".to_owned());
+    let heard: Vec<String> = refused.chain((0..8).map(|number| format!("hello {number}\n"))).collect();
+    assert_eq!(output, &serde_json::json!(heard), "{:#?}", live.lines);
 }
 
 /// Logs in.
@@ -344,6 +318,56 @@ fn a_difference_is_shown_with_the_line_of_the_script() {
     let lenient = sonde(["--replay".as_ref(), file.as_os_str(), "--replay-lenient".as_ref()]).args(changed).run();
     let lenient = lenient.expect(0).says(&["now \"GET /other HTTP"]);
     assert_eq!(lenient.report().script("http-title")["outcome"], "done");
+}
+
+/// A worker asks; its script bears whatever becomes of it.
+const BEARING: &str = r#"
+/// Bears everything.
+///
+/// Example output:
+///
+///     7/tcp open echo
+///     |_bearing: done
+const categories = ["safe"];
+const capabilities = ["tcp"];
+const portrule = #{ protocol: "tcp", ports: [1] };
+
+fn ask(host, port) {
+    let s = net::connect(host, port);
+    net::send(s, "WORD\n");
+    net::receive_lines(s, 1)
+}
+
+fn action(host, port) {
+    let w = worker::start(|| BODY);
+    try { WAIT } catch (e) {}
+    "done"
+}
+"#;
+
+#[test]
+fn a_difference_in_a_worker_ends_the_whole_script() {
+    let peer = Peer::echo();
+    let bodies = ["ask(host, port)", "coroutine::resume(coroutine::create(|| ask(host, port)))"];
+    let waits = ["worker::join(w)", "loop { worker::sleep(0.01); if worker::status(w) == \"done\" { break; } }"];
+    for (body, wait) in bodies.iter().flat_map(|body| waits.map(|wait| (body, wait))) {
+        let dir = Dir::new();
+        let file = dir.join("run.pcapng");
+        let script = BEARING.replace("BODY", body).replace("WAIT", wait);
+        dir.write("bearing.rhai", &script);
+        let folder = dir.path().display().to_string();
+        let run = scan(["-p", &peer.port(), "--script-dir", &folder, "--script", "+bearing", &peer.ip()]);
+        let live = run.args(["--record".as_ref(), file.as_os_str()]).run().expect(0).report();
+        assert_eq!(live.script("bearing")["output"], "done");
+        dir.write("bearing.rhai", script.replace("WORD", "OTHER"));
+        let again = sonde(["--replay".as_ref(), file.as_os_str()]).args(["--json"]).run();
+        let again = again.expect(5).says(&["recorded \"WORD", "now \"OTHER"]).report();
+        let record = again.script("bearing");
+        let failure = &record["failure"];
+        assert_eq!((&record["outcome"], &record["output"]), (&"failed".into(), &serde_json::Value::Null), "{record:#}");
+        assert_eq!((&failure["class"], &failure["position"]["line"]), (&"replay".into(), &14.into()), "{failure:#}");
+        assert!(failure["message"].as_str().is_some_and(|text| text.contains("now \"OTHER")), "{failure:#}");
+    }
 }
 
 #[test]

@@ -1,25 +1,19 @@
 //! Routes to hosts, in scenarios, where packets can be counted. `lab::routes` goes through real routers.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sonde::model::{Event, Host, Protocol, ScanKind, Stage, Tally, Timestamp, Trace};
-use sonde::net::Family;
-use sonde::net::broker::Governor;
-use sonde::net::sim::{self, Scenario};
-use sonde::runtime::{Random, Runtime};
-use sonde::scan::connect;
-use sonde::scan::pipeline::NamePolicy;
+use sonde::model::{Host, Protocol, ScanKind, Stage, Tally, Trace};
+use sonde::runtime::Random;
+use sonde::scan::HostPlan;
 use sonde::scan::presence::{Presence, Questions};
 use sonde::scan::probe::{Form, Question};
-use sonde::scan::prober::{Discovery, Manner, Pace, PortPlan, Prober};
+use sonde::scan::prober::{Discovery, Manner, PortPlan};
 use sonde::scan::route::Routes;
-use sonde::scan::timing::RttBounds;
-use sonde::scan::{HostPlan, Pipeline};
-use sonde::target::{Exclude, Spec, Targets};
+
+use crate::support::scenario::Simulated;
 
 /// What is looked for, and how.
 struct Run {
@@ -61,6 +55,14 @@ impl Traced {
     fn hops(&self, addr: &str) -> String {
         shown(self.trace(addr))
     }
+
+    /// The way to every host leads through `routers`.
+    #[track_caller]
+    fn all_lead_through(&self, routers: &str) {
+        for (addr, host) in &self.hosts {
+            assert_eq!(host.trace.as_ref().map(shown), Some(format!("{routers} {addr}")));
+        }
+    }
 }
 
 fn shown(trace: &Trace) -> String {
@@ -68,79 +70,29 @@ fn shown(trace: &Trace) -> String {
     hops.collect::<Vec<_>>().join(" ")
 }
 
-fn pace() -> Pace {
-    let of = Duration::from_millis;
-    Pace {
-        rtt: RttBounds { initial: of(1000), min: of(100), max: of(10_000) },
-        retries: 10,
-        delay: Duration::ZERO,
-        max_delay: (of(1000), of(1000)),
-        parallelism: (None, None),
-        template: 3,
-        min_rate: None,
-        fixed_port: false,
-        defeat_rst: false,
-        defeat_icmp: false,
-    }
-}
-
 fn trace(run: &Run) -> Traced {
-    let runtime = Runtime::simulated(Timestamp(0));
-    let scenario = Scenario::parse(run.scenario).expect("the scenario is right");
-    let (network, _) = sim::network(scenario, &runtime, &Random::new(Some(7)));
-    let (clock, spawner) = (runtime.clock(), runtime.spawner());
-    let governor = Governor::new(clock.clone(), None);
-    let manner = Manner { source_port: run.source_port, ..Manner::default() };
-    let opening = Prober::open(network.clone(), spawner.clone(), governor.clone(), pace(), manner);
-    let prober = runtime.run_until_stalled(opening).expect("it ends").expect("packets are possible");
+    let simulated = Simulated::new(run.scenario, &Random::new(Some(7)));
+    let prober = simulated.prober(Manner { source_port: run.source_port, ..Manner::default() });
+    let (network, spawner) = (simulated.network.clone(), simulated.runtime.spawner());
     let echo = Question { form: Form::Echo, number: 0 };
     let pings = Rc::new(Discovery { questions: vec![echo], ignore_reset: false });
     let questions = Questions { v4: Rc::clone(&pings), v6: pings, arp: true };
     let scan = Rc::new(PortPlan::new(ScanKind::Syn, None, run.ports.clone(), 0));
     let plan = HostPlan {
-        network: network.clone(),
-        spawner: spawner.clone(),
-        pace: connect::Pace {
-            timeout: Duration::from_secs(3),
-            retries: 1,
-            per_host: 512,
-            total: usize::MAX,
-            delay: Duration::ZERO,
-            governor,
-            in_flight: Rc::default(),
-            probed: Rc::default(),
-        },
-        ports: [].into(),
         prober: Some(prober.clone()),
         presence: if run.pings { Presence::Packets(Rc::new(questions)) } else { Presence::Assumed },
         scans: if run.ports.is_empty() { Vec::new() } else { vec![scan] },
         routes: Some(Rc::new(Routes::new(network, spawner, prober.clone(), run.names))),
-        reverse_names: false,
-        reverse_down: false,
         host_timeout: run.host_timeout,
-        fold: Box::new(|ports| (ports, Vec::new())),
-        scripts: None,
+        ..simulated.plan()
     };
-    let hosts = Rc::new(RefCell::new(Vec::new()));
-    let seen = Rc::clone(&hosts);
-    let emit = move |event| {
-        if let Event::Host(host) = event {
-            seen.borrow_mut().push(*host);
-        }
-    };
-    let pipeline = Pipeline::new(plan, NamePolicy { family: Family::Any, all: false }, Rc::new(emit));
-    let (exclude, _) = Exclude::new(Vec::new());
-    let specs = run.targets.split(' ').map(|target| Spec::parse(target).expect("a target"));
-    let mut targets = Targets::new(specs.collect(), exclude);
-    runtime.run_until_stalled(pipeline.run(&mut targets)).expect("the scan ends");
-    let mut summary = pipeline.summary().borrow().clone();
-    let hosts = hosts.take();
-    let pinged = if run.pings { hosts.len() as u64 } else { 0 };
+    let mut scanned = simulated.scan(plan, &run.targets.split(' ').collect::<Vec<_>>(), None);
+    let pinged = if run.pings { scanned.hosts.len() as u64 } else { 0 };
     Traced {
         sent: prober.counts().sent - pinged,
-        routes: *summary.stages.of(Stage::Routes),
-        hosts: hosts.into_iter().map(|host| (host.target.addr, host)).collect(),
-        took: clock.now().since(Timestamp(0)),
+        routes: *scanned.summary.stages.of(Stage::Routes),
+        hosts: scanned.hosts.into_iter().map(|host| (host.target.addr, host)).collect(),
+        took: scanned.took,
     }
 }
 
@@ -203,10 +155,7 @@ hops = 4
 routers = ["10.9.1.1", "", "10.9.{hop}.1"]
 "#;
     let traced = trace(&Run::of("10.1.0.0/28", scenario));
-    for (addr, host) in &traced.hosts {
-        let expected = format!("10.9.1.1 - 10.9.3.1 10.9.4.1 {addr}");
-        assert_eq!(host.trace.as_ref().map(shown), Some(expected));
-    }
+    traced.all_lead_through("10.9.1.1 - 10.9.3.1 10.9.4.1");
     assert_eq!(traced.sent, 5 + 2 + 15 * 2);
 }
 
@@ -219,9 +168,7 @@ hops = 9
 routers = ["10.9.1.1", "10.9.2.1", "10.9.3.1", "10.9.4.1", "10.9.5.1", "10.9.6.1", "10.9.7.1", "10.9.8.1", ""]
 "#;
     let traced = trace(&Run::of("10.1.0.0/28", scenario));
-    for (addr, host) in &traced.hosts {
-        assert_eq!(host.trace.as_ref().map(shown), Some(format!("{SEVEN} 10.9.8.1 - {addr}")));
-    }
+    traced.all_lead_through(&format!("{SEVEN} 10.9.8.1 -"));
     assert_eq!(traced.sent, 10 + 2 + 15 * (1 + 3), "the host once, its router three times");
 }
 

@@ -19,6 +19,7 @@ mod overhead;
 mod peers;
 mod ports;
 mod process;
+mod recording;
 mod rounds;
 mod scans;
 mod simulated;
@@ -48,8 +49,9 @@ type Failure = Box<dyn std::error::Error>;
 /// One kind of work to measure, by the word that selects it on the command line.
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<(), Failure>);
 
-const SECTIONS: [Section; 17] = [
+const SECTIONS: [Section; 18] = [
     ("titles", titles::measure),
+    ("recording", recording::measure),
     ("overhead", overhead::measure),
     ("rounds", rounds::measure),
     ("ports", ports::measure),

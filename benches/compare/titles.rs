@@ -58,7 +58,7 @@ fn peaks(bench: &Bench, programs: &[Program], table: &mut Table) -> Result<(), F
 }
 
 /// Every host's title must be there and right: a figure for anything else would mean nothing.
-fn check(program: &Program, stdout: &str) -> Result<(), Failure> {
+pub fn check(program: &Program, stdout: &str) -> Result<(), Failure> {
     let line = format!("http-title: {TITLE}");
     let right = match program.who {
         "bare client" => stdout.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0),

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use crate::model::{NetError, NetErrorKind};
+use crate::script::departure::Departure;
 
 /// What natives return.
 pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -40,12 +41,10 @@ pub fn budget_error(budget: &str, op: &str, peer: &str, message: impl Display) -
 }
 
 /// The exception of a failed network operation, with the kinds of [`NetErrorKind`]. One that departs from a recording
-/// cannot be caught: what the script does from there on means nothing.
+/// cannot be caught.
 pub fn net_error(error: &NetError) -> Box<EvalAltResult> {
     match error.kind {
-        NetErrorKind::Replay => {
-            Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(error.to_string()), Position::NONE))
-        }
+        NetErrorKind::Replay => Departure::error(&error.to_string()),
         NetErrorKind::Budget(spent) => budget_error(spent.name(), error.op, &error.peer, error),
         kind => script_error_with(kind.name(), error.op, &error.peer, error),
     }

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use rhai::plugin::{FnManifestEntry, ModuleManifest, PluginFunc, RhaiFunc};
 use rhai::{Dynamic, Engine, EvalAltResult, FuncMetadata, FuncRegistration, Module, NativeCallContext};
 
+use crate::script::departure::Departure;
+
 /// A native and the wish to know where it is called.
 struct Located(&'static (dyn PluginFunc + Send + Sync));
 
@@ -18,10 +20,13 @@ impl PluginFunc for Located {
         context: Option<NativeCallContext<'_>>,
         args: &mut [&mut Dynamic],
     ) -> Result<Dynamic, Box<EvalAltResult>> {
-        let position = context.as_ref().map(NativeCallContext::call_position);
+        let place = context.as_ref().map(|call| (call.global_runtime_state().source.clone(), call.call_position()));
         self.0.call(context.filter(|_| self.0.has_context()), args).map_err(|mut error| {
-            if let Some(position) = position.filter(|_| error.position().is_none()) {
-                error.set_position(position);
+            if let Some((file, position)) = place {
+                Departure::locate(&mut error, file, position);
+                if error.position().is_none() {
+                    error.set_position(position);
+                }
             }
             error
         })

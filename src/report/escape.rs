@@ -29,7 +29,8 @@ fn push_marked(out: &mut String, c: char) {
 
 /// One line for a terminal: hazards marked, printable characters of every script passed.
 pub(super) fn terminal(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hazard) {
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~')); // nearly always, and quickly seen
+    if is_plain || !text.contains(is_hazard) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);

@@ -112,17 +112,22 @@ impl Clock {
 
     /// Wakes everything that is due and returns the next deadline. `driver` is woken when an earlier one appears.
     pub(super) fn fire_due(&self, driver: &Waker) -> Option<Timestamp> {
+        let (mut due, mut next) = (Vec::new(), None);
         let mut timers = self.0.timers.borrow_mut();
-        if timers.is_empty() {
-            self.set_driver(driver);
-            return None;
+        if !timers.is_empty() {
+            let now = self.now();
+            while let Some(first) = timers.first_entry() {
+                let (deadline, _) = *first.key();
+                if deadline > now {
+                    next = Some(deadline);
+                    break;
+                }
+                due.push(first.remove());
+            }
         }
-        let later = timers.split_off(&(self.now(), u64::MAX));
-        let due = std::mem::replace(&mut *timers, later);
-        let next = timers.first_key_value().map(|((deadline, _), _)| *deadline);
         drop(timers); // collect, release, then wake: a waker may arm another timer
         self.set_driver(driver);
-        due.into_values().for_each(Waker::wake);
+        due.into_iter().for_each(Waker::wake);
         next
     }
 

@@ -6,6 +6,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::coroutine::Stop;
+use super::departure::Departure;
 use crate::model::{Failure, FailureKind, NetErrorKind, ScriptOutcome};
 
 /// `kind` of an error about a budget that is used up.
@@ -45,10 +46,13 @@ fn byte_span(source: &str, position: Position) -> Option<std::ops::Range<usize>>
 
 /// What a failed run of a script means: its outcome and its record.
 pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (ScriptOutcome, Failure) {
+    if let Some(departure) = Departure::of(&error) {
+        return (ScriptOutcome::Failed, departed(&departure, path, error.position(), sources));
+    }
     let mut calls = Vec::new();
     let (inner, file) = unwrap(error, path, &mut calls);
     let position = inner.position();
-    let place = position.line().map(|line| (file.clone(), line as u32, position.position().unwrap_or(1) as u32));
+    let place = place_of(&file, position);
     let failure = |kind, class: &str, message: String| Failure {
         kind,
         class: class.to_owned(),
@@ -57,13 +61,6 @@ pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (Scri
         diagnostic: String::new(),
     };
     match inner {
-        EvalAltResult::ErrorTerminated(text, _) if text.is_string() => {
-            let message = text.into_string().unwrap_or_default();
-            let source = sources(&file).unwrap_or_else(|| "".into());
-            let diagnostic = render(&message, &file, &source, position, &calls);
-            let class = NetErrorKind::Replay.name();
-            (ScriptOutcome::Failed, Failure { diagnostic, ..failure(FailureKind::Script, class, message) })
-        }
         EvalAltResult::ErrorTerminated(token, _) => stopped(token.try_cast::<Stop>(), failure),
         EvalAltResult::ErrorTooManyOperations(_) => stopped(Some(Stop::Operations), failure),
         EvalAltResult::ErrorStackOverflow(_) => stopped(Some(Stop::Stack), failure),
@@ -82,6 +79,25 @@ pub fn classify(error: EvalAltResult, path: &str, sources: Sources<'_>) -> (Scri
             (ScriptOutcome::Failed, failure)
         }
     }
+}
+
+/// The record of a departure from the recording: both sides, with the line that did it, or at least the one at `around`.
+pub fn departed(departure: &Departure, path: &str, around: Position, sources: Sources<'_>) -> Failure {
+    let (file, position) = departure.place().unwrap_or((None, around));
+    let file = file.unwrap_or(path);
+    let source = sources(file).unwrap_or_else(|| "".into());
+    Failure {
+        kind: FailureKind::Script,
+        class: NetErrorKind::Replay.name().to_owned(),
+        message: departure.text().to_owned(),
+        position: place_of(file, position),
+        diagnostic: render(departure.text(), file, &source, position, &[]),
+    }
+}
+
+/// File, line and column.
+fn place_of(file: &str, position: Position) -> Option<(String, u32, u32)> {
+    position.line().map(|line| (file.to_owned(), line as u32, position.position().unwrap_or(1) as u32))
 }
 
 /// Innermost error and the file it happened in; the calls around it are collected from the inside out.

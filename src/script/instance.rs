@@ -16,7 +16,7 @@ use super::once::Results;
 use super::registry::Registry;
 use super::scheduler::{Scheduler, WeakScheduler};
 use super::worker::{ThreadId, ThreadState, Worker};
-use crate::model::{Limits, RuleKind, ScriptResult, Timestamp, Usage};
+use crate::model::{Failure, Limits, RuleKind, ScriptResult, Timestamp, Usage};
 use crate::runtime::{Permit, Semaphore, Threads};
 
 /// Close handlers of one script.
@@ -92,6 +92,8 @@ pub struct Context {
     /// Semaphore slots taken, by the thread that took them.
     pub(super) permits: RefCell<Vec<(ThreadId, Permit)>>,
     pub(super) output_so_far: RefCell<Option<Dynamic>>,
+    /// Why the whole script must end: one of its workers departed from the recording.
+    pub(super) difference: RefCell<Option<Failure>>,
     /// Where the latest call of a native stands: the file, none for the script's own, and the position.
     latest: RefCell<(Option<ImmutableString>, Position)>,
     scheduler: WeakScheduler,
@@ -122,6 +124,7 @@ impl Context {
             on_close: RefCell::default(),
             permits: RefCell::default(),
             output_so_far: RefCell::default(),
+            difference: RefCell::default(),
             latest: RefCell::default(),
             scheduler,
         }

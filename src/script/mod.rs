@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod callback;
 pub mod catalogue;
 pub mod coroutine;
+pub mod departure;
 pub mod diagnostic;
 pub mod engine;
 pub mod entry;

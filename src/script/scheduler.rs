@@ -531,6 +531,9 @@ impl Inner {
         {
             return Some(stop);
         }
+        if matches!(instance.role, Role::Base(_)) && instance.context.difference.borrow().is_some() {
+            return Some(Stop::Cancelled);
+        }
         if let Some(stop) = instance.group.0.get() {
             return Some(stop);
         }

@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::coroutine::Stop;
+use super::departure::Departure;
 
 /// A thread of a script: its base thread or one of its workers.
 pub type ThreadId = u64;
@@ -114,6 +115,11 @@ impl Worker {
         self.0.stop.get()
     }
 
+    /// Lets it take its next step, so that it sees why it must end.
+    pub(super) fn wake(&self) {
+        self.0.waker.wake_by_ref();
+    }
+
     pub(super) fn set_state(&self, state: ThreadState) {
         self.0.state.set(state);
     }
@@ -150,10 +156,12 @@ pub(super) fn ending(error: EvalAltResult) -> (ThreadState, Dynamic) {
         error = match error {
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => *inner,
             EvalAltResult::ErrorRuntime(value, _) => return (ThreadState::Failed, value),
-            EvalAltResult::ErrorTerminated(text, _) if text.is_string() => {
-                return (ThreadState::Failed, fault("replay", "worker", &text.into_string().unwrap_or_default()));
+            EvalAltResult::ErrorTerminated(token, _) => {
+                return match token.clone().try_cast::<Departure>() {
+                    Some(departure) => (ThreadState::Failed, fault("replay", "worker", departure.text())),
+                    None => stopped(token.try_cast::<Stop>()),
+                };
             }
-            EvalAltResult::ErrorTerminated(token, _) => return stopped(token.try_cast::<Stop>()),
             other => return (ThreadState::Failed, fault("script", "worker", &other.to_string())),
         };
     }

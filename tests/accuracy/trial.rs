@@ -1,25 +1,22 @@
 //! One scan of a scenario, and what it should have found.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use sonde::model::{Event, Host, PingKind, PortState, Protocol, ScanKind, Timestamp};
-use sonde::net::Family;
-use sonde::net::broker::Governor;
+use sonde::model::{Host, PingKind, PortState, Protocol, ScanKind, Timestamp};
+use sonde::net::sim::World;
 use sonde::net::sim::scenario::{PortModel, Reject};
-use sonde::net::sim::{self, Scenario, World};
-use sonde::runtime::{Random, Runtime};
+use sonde::runtime::Random;
+use sonde::scan::HostPlan;
 use sonde::scan::connect;
-use sonde::scan::pipeline::{NamePolicy, Summary};
+use sonde::scan::pipeline::Summary;
 use sonde::scan::presence::{Presence, Questions};
 use sonde::scan::probe::{Form, Question};
-use sonde::scan::prober::{Counts, Discovery, Manner, Pace, PortPlan, Prober};
-use sonde::scan::timing::RttBounds;
-use sonde::scan::{HostPlan, Pipeline};
-use sonde::target::{Exclude, Spec, Targets};
+use sonde::scan::prober::{Counts, Discovery, Manner, PortPlan};
+
+use crate::support::scenario::{self, Simulated};
 
 /// Runs of each trial.
 pub const SEEDS: u64 = 20;
@@ -84,58 +81,28 @@ impl Trial<'_> {
     }
 
     fn run_until(&self, targets: &[&str], seed: u64, time: Option<Duration>) -> Scanned {
-        let runtime = Runtime::simulated(Timestamp(0));
         let random = Random::new(Some(seed));
-        let scenario = Scenario::parse(self.scenario).expect("the scenario is right");
-        let (network, world) = sim::network(scenario, &runtime, &random);
-        let (clock, spawner) = (runtime.clock(), runtime.spawner());
-        let governor = Governor::new(clock.clone(), None);
-        let manner = Manner {
+        let simulated = Simulated::new(self.scenario, &random);
+        let prober = simulated.prober(Manner {
             sctp: self.kinds.iter().any(|kind| kind.protocol() == Protocol::Sctp),
             protocols: self.kinds.contains(&ScanKind::IpProtocol),
             ..Manner::default()
-        };
-        let opening = Prober::open(network.clone(), spawner.clone(), governor.clone(), normal_pace(), manner);
-        let prober = runtime.run_until_stalled(opening).expect("it opens").expect("packets are possible");
+        });
         let by_packets = self.kinds.iter().filter(|kind| **kind != ScanKind::Connect);
         let scans = by_packets.map(|kind| Rc::new(PortPlan::new(*kind, None, shuffled(&self.ports, &random), 0)));
         let connects = self.kinds.contains(&ScanKind::Connect);
+        let plan = simulated.plan();
         let plan = HostPlan {
-            network,
-            spawner,
-            pace: connects_pace(governor),
+            pace: connect::Pace { timeout: Duration::from_secs(1), retries: 10, ..plan.pace },
             ports: if connects { self.ports.clone().into() } else { [].into() },
             prober: Some(prober.clone()),
             presence: if self.looks { Presence::Packets(Rc::new(usual_questions())) } else { Presence::Assumed },
             scans: scans.collect(),
-            reverse_names: false,
-            reverse_down: false,
-            routes: None,
             host_timeout: self.host_timeout,
-            fold: Box::new(|ports| (ports, Vec::new())),
-            scripts: None,
+            ..plan
         };
-        let hosts = Rc::new(RefCell::new(Vec::new()));
-        let seen = Rc::clone(&hosts);
-        let emit = move |event| {
-            if let Event::Host(host) = event {
-                seen.borrow_mut().push(*host);
-            }
-        };
-        let pipeline = Pipeline::new(plan, NamePolicy { family: Family::Any, all: false }, Rc::new(emit));
-        let (exclude, _) = Exclude::new(Vec::new());
-        let specs = targets.iter().map(|target| Spec::parse(target).expect("a target")).collect();
-        let mut targets = Targets::new(specs, exclude);
-        let scanning = pipeline.run(&mut targets);
-        let limited = async {
-            match time {
-                Some(time) => _ = clock.before(clock.now().plus(time), scanning).await,
-                None => scanning.await,
-            }
-        };
-        runtime.run_until_stalled(limited).expect("the scan ends");
-        let summary = pipeline.summary().borrow().clone();
-        Scanned { hosts: hosts.take(), summary, counts: prober.counts(), world, took: clock.now().since(Timestamp(0)) }
+        let scenario::Scanned { hosts, summary, took } = simulated.scan(plan, targets, time);
+        Scanned { hosts, summary, counts: prober.counts(), world: simulated.world, took }
     }
 
     /// Runs it with every seed; all states must be the truth. The longest time on the virtual clock.
@@ -224,36 +191,6 @@ fn protocol_truth(world: &World, addr: IpAddr, protocol: u16) -> PortState {
         (true, _) | (false, PortModel::Silent) => PortState::OpenFiltered,
         (false, PortModel::Reject) => PortState::Filtered,
         (false, _) => PortState::Closed,
-    }
-}
-
-/// `-T3`.
-pub fn normal_pace() -> Pace {
-    let ms = Duration::from_millis;
-    Pace {
-        rtt: RttBounds { initial: ms(1000), min: ms(100), max: ms(10_000) },
-        retries: 10,
-        delay: Duration::ZERO,
-        max_delay: (ms(1000), ms(1000)),
-        parallelism: (None, None),
-        template: 3,
-        min_rate: None,
-        fixed_port: false,
-        defeat_rst: false,
-        defeat_icmp: false,
-    }
-}
-
-fn connects_pace(governor: Governor) -> connect::Pace {
-    connect::Pace {
-        timeout: Duration::from_secs(1),
-        retries: 10,
-        per_host: 512,
-        total: usize::MAX,
-        delay: Duration::ZERO,
-        governor,
-        in_flight: Rc::default(),
-        probed: Rc::default(),
     }
 }
 

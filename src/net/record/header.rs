@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::model::Timestamp;
 
-/// The version of the format this program writes, and the newest it reads.
-pub const FORMAT: u64 = 1;
+/// The version of the format this program writes, and the newest it reads. Version 1 told the interface of each way anew.
+pub const FORMAT: u64 = 2;
 /// The key the document is recognised by; its value is the version of the format.
 const FORMAT_KEY: &str = "sonde-recording";
 /// Longest piece of the document, in bytes.
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused_by_name() {
-        let newer = r#"{"sonde-recording":2,"sonde":"9.1.0","what":"ever"}"#.to_owned();
+        let newer = r#"{"sonde-recording":3,"sonde":"9.1.0","what":"ever"}"#.to_owned();
         let error = Header::from_comments(&[newer]).expect_err("it is newer");
-        assert!(error.contains("format 2 (by sonde 9.1.0)") && error.contains("up to format 1"), "{error}");
+        assert!(error.contains("format 3 (by sonde 9.1.0)") && error.contains("up to format 2"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The word `sonde:` and then `key=value` pairs, separated by spaces. In values, spaces, control characters, `%` and
 //! everything beyond ASCII are written as `%xx`, byte by byte. Unknown keys are skipped, so later versions may add some.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::model::NetErrorKind;
@@ -88,7 +89,7 @@ impl Label {
                 "dir" => label.inbound = value == "in",
                 "to" => label.handed_to = Some(Origin::new(&value)),
                 "error" => kind = NetErrorKind::by_name(&value),
-                "detail" => detail = value,
+                "detail" => detail = value.into_owned(),
                 _ => {}
             }
         }
@@ -97,9 +98,16 @@ impl Label {
     }
 }
 
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'%'
+}
+
 fn escape(value: &str, out: &mut String) {
+    if value.bytes().all(is_plain) {
+        return out.push_str(value);
+    }
     for byte in value.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
+        if is_plain(byte) {
             out.push(char::from(byte));
         } else {
             let _ = write!(out, "%{byte:02x}");
@@ -107,8 +115,8 @@ fn escape(value: &str, out: &mut String) {
     }
 }
 
-fn unescape(value: &str) -> String {
-    percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned()
+fn unescape(value: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(value).decode_utf8_lossy()
 }
 
 #[cfg(test)]

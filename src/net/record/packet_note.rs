@@ -3,6 +3,7 @@
 //! The word and then one JSON object with one key, which says what it is about. Objects hold what the block itself does not:
 //! sender, time and bytes are the block's own.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -118,7 +119,12 @@ pub struct Facts {
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
-    interface: Facts,
+    /// Where it has not been told before, or is another now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interface: Option<Facts>,
+    /// Else its number: it is as it was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known: Option<u32>,
     source: IpAddr,
     gateway: Option<IpAddr>,
 }
@@ -227,16 +233,34 @@ impl Facts {
     }
 }
 
-impl From<&Route> for Way {
-    fn from(route: &Route) -> Way {
-        Way { interface: Facts::from(&*route.interface), source: route.source, gateway: route.gateway }
-    }
-}
+/// Interfaces that ways were told to lead through, by number: as they were told last.
+pub type Told = HashMap<u32, Rc<Interface>>;
 
 impl Way {
-    /// The route it was.
-    pub fn to_route(&self) -> Route {
-        Route { interface: Rc::new(self.interface.to_interface()), source: self.source, gateway: self.gateway }
+    /// What has to be told of a route; its interface is among those told then.
+    pub(super) fn of(route: &Route, told: &mut Told) -> Way {
+        let Route { interface, source, gateway } = route;
+        let before = told.insert(interface.index, Rc::clone(interface));
+        let is_known = before.is_some_and(|before| Rc::ptr_eq(&before, interface) || before == *interface);
+        Way {
+            interface: (!is_known).then(|| Facts::from(&**interface)),
+            known: is_known.then_some(interface.index),
+            source: *source,
+            gateway: *gateway,
+        }
+    }
+
+    /// The route it was. None where its interface was not told.
+    pub fn to_route(&self, told: &mut Told) -> Option<Route> {
+        let interface = match &self.interface {
+            Some(facts) => {
+                let interface = Rc::new(facts.to_interface());
+                told.insert(interface.index, Rc::clone(&interface));
+                interface
+            }
+            None => Rc::clone(told.get(&self.known?)?),
+        };
+        Some(Route { interface, source: self.source, gateway: self.gateway })
     }
 }
 
@@ -273,7 +297,7 @@ mod tests {
         let notes = [
             PacketNote::Permitted { error: Some(Trouble::from(&error)) },
             PacketNote::Interface { first: true, facts: Some(Facts::from(&facts())) },
-            PacketNote::Route { to, interface: None, answer: Ok(Way::from(&route)) },
+            PacketNote::Route { to, interface: None, answer: Ok(Way::of(&route, &mut Told::new())) },
             PacketNote::Route { to, interface: Some(2), answer: Err(Trouble::from(&error)) },
             PacketNote::Captured { interface: 2, out: true, lost: 7 },
             PacketNote::sent(&Origin::new("p0f@10.0.0.9:80"), (None, false), Timestamp(5), &Ok(Timestamp(9))),
@@ -282,8 +306,25 @@ mod tests {
             assert_eq!(PacketNote::parse(&note.to_comment()), Some(Ok(note)));
         }
         assert_eq!(Facts::from(&facts()).to_interface(), facts());
-        assert_eq!(Way::from(&route).to_route(), route);
         assert_eq!(Trouble::from(&error).to_error().to_string(), error.to_string());
+    }
+
+    #[test]
+    fn an_interface_is_told_once_until_it_changes() {
+        let (mut told, mut heard) = (Told::new(), Told::new());
+        let other = Rc::new(Interface { mtu: 9000, ..facts() });
+        let lengths = [Rc::new(facts()), Rc::new(facts()), Rc::clone(&other), other].map(|interface| {
+            let route = Route { interface, source: [10, 0, 0, 1].into(), gateway: None };
+            let way = Way::of(&route, &mut told);
+            assert_eq!(way.to_route(&mut heard), Some(route));
+            serde_json::to_string(&way).expect("it is JSON").len()
+        });
+        assert!(lengths[0] == lengths[2] && lengths[1] == lengths[3] && lengths[1] * 2 < lengths[0], "{lengths:?}");
+        let known = Way { interface: None, known: Some(2), source: [10, 0, 0, 1].into(), gateway: None };
+        assert_eq!(known.to_route(&mut Told::new()), None);
+        let first_format = r#"{"interface":{"index":2,"name":"e","kind":"other","ethernet":true,"mac":null,"mtu":1,"up":true,"addrs":[]},"source":"10.0.0.1","gateway":null}"#;
+        let way: Way = serde_json::from_str(first_format).expect("a way");
+        assert_eq!(way.to_route(&mut Told::new()).map(|route| route.interface.index), Some(2));
     }
 
     #[test]

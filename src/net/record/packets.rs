@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use super::packet_note::{Facts, PacketNote, Trouble, Way, name_of};
+use super::packet_note::{Facts, PacketNote, Told, Trouble, Way, name_of};
 use super::writer::Recorder;
 use crate::capture::{Direction, Frame, Interest, Observer, Subscription};
 use crate::model::{Interface, NetError, NetErrorKind, PacketTotals, Route, Timestamp};
@@ -19,19 +19,24 @@ pub struct RecordedPackets {
     log: Rc<Log>,
 }
 
+/// What came of asking for a way.
+type Found = Result<Route, NetError>;
+
 /// What was written already, so that it is written again only when it has changed.
 struct Log {
     recorder: Recorder,
     permitted: RefCell<Option<PacketNote>>,
     interfaces: RefCell<Option<Vec<Rc<Interface>>>>,
-    routes: RefCell<HashMap<(IpAddr, Option<u32>), PacketNote>>,
+    routes: RefCell<HashMap<(IpAddr, Option<u32>), Found>>,
+    told: RefCell<Told>,
 }
 
 impl RecordedPackets {
     /// Records what passes through `inner`, which shows what it captures to [`observer`].
     pub fn new(inner: Rc<dyn Packets>, recorder: Recorder) -> RecordedPackets {
-        let (permitted, interfaces, routes) = (RefCell::default(), RefCell::default(), RefCell::default());
-        RecordedPackets { inner, log: Rc::new(Log { recorder, permitted, interfaces, routes }) }
+        let (permitted, interfaces) = (RefCell::default(), RefCell::default());
+        let (routes, told) = (RefCell::default(), RefCell::default());
+        RecordedPackets { inner, log: Rc::new(Log { recorder, permitted, interfaces, routes, told }) }
     }
 }
 
@@ -67,13 +72,14 @@ impl Log {
         }
     }
 
-    fn route(&self, to: IpAddr, interface: Option<u32>, answer: &Result<Route, NetError>) {
-        let answer = answer.as_ref().map(Way::from).map_err(Trouble::from);
-        let note = PacketNote::Route { to, interface, answer };
-        if self.routes.borrow().get(&(to, interface)) != Some(&note) {
-            self.note(&note);
-            self.routes.borrow_mut().insert((to, interface), note);
+    fn route(&self, to: IpAddr, interface: Option<u32>, answer: &Found) {
+        if self.routes.borrow().get(&(to, interface)) == Some(answer) {
+            return;
         }
+        self.routes.borrow_mut().insert((to, interface), answer.clone());
+        let told = &mut self.told.borrow_mut();
+        let answer = answer.as_ref().map(|route| Way::of(route, told)).map_err(Trouble::from);
+        self.note(&PacketNote::Route { to, interface, answer });
     }
 }
 

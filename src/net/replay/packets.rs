@@ -217,7 +217,11 @@ impl Player {
             }
         });
         let mut tasks = self.on_the_way.borrow_mut();
-        tasks.retain(|task| !task.is_finished());
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|task| !task.is_finished());
+            let left = tasks.len();
+            tasks.reserve(left.max(4)); // half of it is free now: the next sweep is as far away as this one
+        }
         tasks.push(task);
     }
 

@@ -59,7 +59,7 @@ pub struct Frame<'a> {
     /// How many it had on the wire.
     pub wire_len: u32,
     /// Its comments.
-    pub comments: Vec<String>,
+    pub comments: Vec<&'a str>,
 }
 
 /// Receives frames in the order of the file.
@@ -100,7 +100,7 @@ fn read_pcapng(bytes: &[u8], each: Each<'_>) -> Result<Option<Header>, Recording
         let (interface, at, wire_len, data, comments) = match &block {
             Block::EnhancedPacket(packet) => {
                 let comments = packet.options.iter().filter_map(|option| match option {
-                    EnhancedPacketOption::Common(CommonOption::Comment(text)) => Some(text.clone().into_owned()),
+                    EnhancedPacketOption::Common(CommonOption::Comment(text)) => Some(text.as_ref()),
                     _ => None,
                 });
                 let wire_len = packet.original_len;

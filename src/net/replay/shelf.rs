@@ -42,18 +42,26 @@ pub(super) struct Shelf {
     pub mode: Mode,
     /// The recording says for whom things were opened.
     is_ours: bool,
-    by_key: HashMap<Key, Vec<usize>>,
-    next: RefCell<HashMap<Key, usize>>,
+    by_key: HashMap<Key, Queue>,
     taken: RefCell<Vec<bool>>,
     next_listener: RefCell<Vec<bool>>,
-    /// Sockets that have neither sent nor received.
-    untouched: RefCell<HashMap<usize, Seat>>,
+    /// For each conversation the socket that plays it and has neither sent nor received.
+    untouched: RefCell<Vec<Option<Seat>>>,
     pub differences: Differences,
     pub clock: Clock,
     /// Time the recorded run has lost so far by its own work.
     shift: Cell<Duration>,
     /// Answers that are on their way.
     in_flight: Rc<Cell<usize>>,
+}
+
+/// Conversations of one kind, for and with the same.
+#[derive(Default)]
+struct Queue {
+    /// In the order they began.
+    all: Vec<usize>,
+    /// Those before this place are taken.
+    next: Cell<usize>,
 }
 
 /// An answer on its way.
@@ -68,13 +76,14 @@ impl Drop for InFlight {
 impl Shelf {
     pub fn new(recording: Recording, mode: Mode, differences: Differences, clock: Clock) -> Shelf {
         let is_ours = recording.header.is_some() && mode == Mode::Strict;
-        let mut by_key: HashMap<Key, Vec<usize>> = HashMap::new();
+        let mut by_key: HashMap<Key, Queue> = HashMap::new();
         for (index, conversation) in recording.conversations.iter().enumerate() {
             let origin = conversation.origin.clone().unwrap_or_default();
             let peer = if conversation.kind == Kind::OpenDatagrams { any_peer() } else { plain(conversation.peer) };
-            by_key.entry((conversation.kind, is_ours.then_some(origin), peer)).or_default().push(index);
+            by_key.entry((conversation.kind, is_ours.then_some(origin), peer)).or_default().all.push(index);
         }
         let taken = RefCell::new(vec![false; recording.conversations.len()]);
+        let untouched = RefCell::new(vec![None; recording.conversations.len()]);
         let next_listener = RefCell::new(vec![false; recording.listeners.len()]);
         Shelf {
             conversations: recording.conversations,
@@ -82,10 +91,9 @@ impl Shelf {
             mode,
             is_ours,
             by_key,
-            next: RefCell::default(),
             taken,
             next_listener,
-            untouched: RefCell::default(),
+            untouched,
             differences,
             clock,
             shift: Cell::default(),
@@ -103,24 +111,23 @@ impl Shelf {
 
     /// The next conversation recorded for `origin` with `peer`.
     pub fn take(&self, kind: Kind, origin: &Origin, peer: SocketAddr) -> Option<Seat> {
-        let key = self.key(kind, origin, peer);
-        let list = self.by_key.get(&key)?;
-        let mut next = self.next.borrow_mut();
-        let next = next.entry(key).or_default();
+        let queue = self.by_key.get(&self.key(kind, origin, peer))?;
         let mut taken = self.taken.borrow_mut();
-        while list.get(*next).is_some_and(|index| taken.get(*index).is_none_or(|taken| *taken)) {
-            *next += 1;
-        }
-        let index = match list.get(*next) {
+        let is_taken = |index: &usize| taken.get(*index).is_none_or(|taken| *taken);
+        let free = queue.all.iter().skip(queue.next.get()).position(|index| !is_taken(index));
+        queue.next.set(free.map_or(queue.all.len(), |skipped| queue.next.get() + skipped));
+        let index = match queue.all.get(queue.next.get()) {
             Some(index) => *index,
-            None if self.mode == Mode::Lenient => *list.first()?,
+            None if self.mode == Mode::Lenient => *queue.all.first()?,
             None => return None,
         };
         if let Some(taken) = taken.get_mut(index) {
             *taken = true;
         }
         let seat = Rc::new(Cell::new(index));
-        self.untouched.borrow_mut().insert(index, Rc::clone(&seat));
+        if let Some(place) = self.untouched.borrow_mut().get_mut(index) {
+            *place = Some(Rc::clone(&seat));
+        }
         Some(seat)
     }
 
@@ -132,9 +139,10 @@ impl Shelf {
 
     /// The socket has sent or received: from now on its place is its own.
     pub fn touch(&self, seat: &Seat) {
-        let mut untouched = self.untouched.borrow_mut();
-        if untouched.get(&seat.get()).is_some_and(|known| Rc::ptr_eq(known, seat)) {
-            untouched.remove(&seat.get());
+        if let Some(place) = self.untouched.borrow_mut().get_mut(seat.get())
+            && place.as_ref().is_some_and(|known| Rc::ptr_eq(known, seat))
+        {
+            *place = None;
         }
     }
 
@@ -142,28 +150,30 @@ impl Shelf {
     pub fn exchange(&self, seat: &Seat, origin: &Origin, fits: impl Fn(&Conversation) -> bool) -> bool {
         let Some(mine) = self.conversation(seat) else { return false };
         let peer = if mine.kind == Kind::OpenDatagrams { any_peer() } else { mine.peer };
-        let Some(list) = self.by_key.get(&self.key(mine.kind, origin, peer)) else { return false };
+        let Some(queue) = self.by_key.get(&self.key(mine.kind, origin, peer)) else { return false };
         let is_open = |conversation: &Conversation| matches!(conversation.outcome, Outcome::Open(_));
         let mut untouched = self.untouched.borrow_mut();
         let mut taken = self.taken.borrow_mut();
-        for index in list.iter().copied().filter(|index| *index != seat.get()) {
+        for index in queue.all.iter().copied().filter(|index| *index != seat.get()) {
             let is_taken = taken.get(index).copied().unwrap_or(true);
-            let free = !is_taken || untouched.contains_key(&index);
+            let free = !is_taken || untouched.get(index).is_some_and(Option::is_some);
             if !free || !self.conversations.get(index).is_some_and(|other| is_open(other) && fits(other)) {
                 continue;
             }
             let old = seat.replace(index);
-            if let Some(other) = untouched.remove(&index) {
+            let other = untouched.get_mut(index).and_then(|place| place.replace(Rc::clone(seat)));
+            if let Some(other) = &other {
                 other.set(old);
-                untouched.insert(old, other);
             } else {
-                untouched.remove(&old);
                 if let Some(place) = taken.get_mut(old) {
                     *place = false;
                 }
-                self.next.borrow_mut().clear(); // the one given back may lie before those given out
+                // The one given back may lie before those given out.
+                self.by_key.values().for_each(|queue| queue.next.set(0));
             }
-            untouched.insert(index, Rc::clone(seat));
+            if let Some(place) = untouched.get_mut(old) {
+                *place = other;
+            }
             if let Some(place) = taken.get_mut(index) {
                 *place = true;
             }
@@ -174,7 +184,7 @@ impl Shelf {
 
     /// All conversations with `peer`, for choosing by likeness.
     pub fn alike(&self, kind: Kind, peer: SocketAddr) -> impl Iterator<Item = (usize, &Conversation)> {
-        let list = self.by_key.get(&(kind, None, plain(peer))).map_or(&[][..], Vec::as_slice);
+        let list = self.by_key.get(&(kind, None, plain(peer))).map_or(&[][..], |queue| queue.all.as_slice());
         list.iter().filter_map(|index| Some((*index, self.conversations.get(*index)?)))
     }
 

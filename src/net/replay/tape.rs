@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::reader::{Frame, RecordingError};
 use crate::capture::Direction;
 use crate::model::{Interface, LinkType, NetError, Route, Timestamp};
-use crate::net::record::packet_note::PacketNote;
+use crate::net::record::packet_note::{PacketNote, Told};
 use crate::packet::{Answer, Arp, FlowKey, Packet};
 
 /// A packet that a capture has before the kernel says that it is open comes this much later.
@@ -93,6 +93,7 @@ pub(super) struct Taping {
     /// When the last capture was open.
     opened: Timestamp,
     lost: HashMap<u32, u64>,
+    told: Told,
 }
 
 impl Taping {
@@ -119,7 +120,11 @@ impl Taping {
                 }
             }
             PacketNote::Route { to, interface, answer } => {
-                let answer = answer.map(|way| way.to_route()).map_err(|error| error.to_error());
+                let untold = || RecordingError::at(frame.number, "the interface of a way is not described");
+                let answer = match answer {
+                    Ok(way) => Ok(way.to_route(&mut self.told).ok_or_else(untold)?),
+                    Err(error) => Err(error.to_error()),
+                };
                 tape.routes.entry((to, interface)).or_default().push((frame.at, answer));
             }
             PacketNote::Reserved { origin, protocol, answer } => {

@@ -1,6 +1,7 @@
 //! The table of ports, with script output under its ports.
 
 use std::io::{self, Write};
+use std::iter;
 
 use super::{TextOptions, scripts};
 use crate::model::{Host, Port, PortState, Protocol, ScriptResult, Service};
@@ -96,7 +97,7 @@ fn line(cells: &[String; 5], widths: [usize; 5], state: Option<PortState>, optio
             continue;
         }
         if !cell.is_empty() {
-            out.push_str(&" ".repeat(gap));
+            out.extend(iter::repeat_n(' ', gap));
             gap = 0;
         }
         match state {

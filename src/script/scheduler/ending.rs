@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Position};
 
 use super::{CLOSING_TIME, Group, Inner, Instance, Role, Sink};
 use crate::model::{Failure, FailureKind, ScriptOutcome, ScriptResult, Value};
 use crate::runtime::memory;
 use crate::script::coroutine::{Fiber, Progress, Resume, Stop};
+use crate::script::departure::Departure;
 use crate::script::diagnostic::{self, Sources};
 use crate::script::instance::{Context, Job, Ran};
 use crate::script::worker::{self, ThreadState};
@@ -41,6 +42,9 @@ impl Inner {
                 Ran::Value(value) => worker.complete(ThreadState::Done, Ok(value)),
                 Ran::RuleFalse => worker.complete(ThreadState::Done, Ok(Dynamic::UNIT)),
                 Ran::Error(error) => {
+                    if let Some(departure) = Departure::of(&error) {
+                        self.depart(&context, &departure, error.position());
+                    }
                     let (state, thrown) = worker::ending(*error);
                     worker.complete(state, Err(thrown));
                 }
@@ -51,9 +55,22 @@ impl Inner {
         context.memory.set(memory::enter(outer));
     }
 
+    /// A worker departed from the recording: its base thread ends at its next step, and with it all its workers.
+    fn depart(&self, context: &Context, departure: &Departure, around: Position) {
+        let failure = diagnostic::departed(departure, &context.job.script.path, around, &*self.setup.sources);
+        context.difference.borrow_mut().get_or_insert(failure); // the first counts
+        if let Some(base) = context.base_thread.get() {
+            base.wake();
+        }
+    }
+
     /// Judges what running a base thread came to.
     fn finish(self: &Rc<Self>, instance: Instance, ran: Ran) {
         let path = instance.context.job.script.path.clone();
+        let departed = instance.context.difference.take();
+        if departed.is_some() {
+            return self.end(instance, ScriptOutcome::Failed, Value::Unit, departed);
+        }
         match ran {
             Ran::RuleFalse => self.end(instance, ScriptOutcome::RuleFalse, Value::Unit, None),
             Ran::Value(value) => {

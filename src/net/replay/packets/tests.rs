@@ -192,18 +192,22 @@ fn only_the_clock_of_a_timestamp_request_is_left_out() {
 #[test]
 fn a_captured_packet_of_an_unknown_interface_is_named() {
     let mut taping = crate::net::replay::tape::Taping::default();
-    let frame = |note: &PacketNote| crate::net::replay::reader::Frame {
-        number: 4,
-        at: START,
-        link: 1,
-        data: &[],
-        wire_len: 0,
-        comments: vec![note.to_comment()],
+    let mut take = |note: &PacketNote| {
+        let comment = note.to_comment();
+        let comments = vec![comment.as_str()];
+        taping.take(&crate::net::replay::reader::Frame {
+            number: 4,
+            at: START,
+            link: 1,
+            data: &[],
+            wire_len: 0,
+            comments,
+        })
     };
     let captured = PacketNote::Captured { interface: 7, out: false, lost: 0 };
-    let error = taping.take(&frame(&captured)).expect_err("it is unknown").to_string();
+    let error = take(&captured).expect_err("it is unknown").to_string();
     assert_eq!(error, "packet 4: the interface it was captured on is not described");
     let facts = PacketNote::Interface { first: false, facts: Some(Facts::from(&*interface())) };
-    assert_eq!(taping.take(&frame(&facts)), Ok(true));
-    assert_eq!(taping.take(&frame(&captured)), Ok(true));
+    assert_eq!(take(&facts), Ok(true));
+    assert_eq!(take(&captured), Ok(true));
 }
