@@ -24,7 +24,8 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
 /// The most memory resident in a run whose script has so many workers asleep at once.
 fn peak(bench: &Bench, workers: usize) -> Result<u64, Failure> {
     let (port, file, count) = (bench.port(), script("crew.rhai"), format!("crew.count={workers}"));
-    let arguments = ["-n", "-Pn", "-p", &port, "-oJ", "-", "--script", &file, "--script-args", &count, "127.0.0.1"];
+    let arguments =
+        ["-n", "-Pn", "-sT", "-p", &port, "-oJ", "-", "--script", &file, "--script-args", &count, "127.0.0.1"];
     let program: Program = bench.sonde(arguments);
     let (peak, lines) = program.peak(bench.folder())?;
     let asleep = asleep(&lines)?.ok_or("no record of the script")?;

@@ -24,7 +24,7 @@ const NAME: &str = "slow.bench";
 
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
     let port = start()?.to_string();
-    let arguments = ["-n", "-Pn", "-p", &port, "--script", "+ssl-cert", TARGETS]; // past its rule: any port
+    let arguments = ["-n", "-Pn", "-sT", "-p", &port, "--script", "+ssl-cert", TARGETS]; // past its rule: any port
     let mut programs = vec![bench.sonde(arguments)];
     programs.extend(bench.nmap(arguments.into_iter().chain(["-sT"])));
     let mut times = vec![Series::new(super::figures::Unit::Seconds); programs.len()];

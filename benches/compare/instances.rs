@@ -18,7 +18,7 @@ const SLEEP: &str = "sleeper.time=2";
 
 pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
     let port = bench.port();
-    let scan = ["-n", "-Pn", "-p", &port, "-oJ", "-"];
+    let scan = ["-n", "-Pn", "-sT", "-p", &port, "-oJ", "-"];
     let alone = bench.sonde(scan.into_iter().chain([TARGETS]));
     for (work, scripts) in [("memory per instance, 1,000 waiting", 1), ("memory per instance, 10,000 waiting", 10)] {
         let names = sleepers(bench, scripts)?;

@@ -20,7 +20,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
     let mut programs = vec![
         bare::program(&itself, &port, HOSTS),
         bare::program(&itself, &port, FEW),
-        bench.sonde(["-n", "-Pn", "-p", &port, "--script", "http-title", TARGETS]),
+        bench.sonde(["-n", "-Pn", "-sT", "-p", &port, "--script", "http-title", TARGETS]),
     ];
     programs.extend(bench.nmap(["-n", "-Pn", "-sT", "-p", &port, "--script", "http-title", TARGETS]));
 

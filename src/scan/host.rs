@@ -390,6 +390,7 @@ impl Ports {
         // Who could not be asked whether it is still there has not stopped answering, and silence proves nothing.
         self.degraded |= job.degraded && !is_ours;
         let mut unasked = 0;
+        self.found.reserve(plan.count());
         for place in plan.ascending() {
             let (number, (asked, verdict)) = (plan.port(place), job.verdict(place));
             match verdict {
