@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use super::space::Unable;
 use super::topology::Lab;
-use crate::support::cannot_run;
 
 /// An address of `b`'s that `a` reaches by both wires, sooner by the first.
 const BEYOND: &str = "10.66.50.1";
@@ -13,9 +11,8 @@ const LOCAL: &str = "fe80::9:2";
 
 /// Two hosts with two wires between them: the lab's own, and `second0` with 10.66.9.1 and .2.
 fn two_wires() -> Option<Lab> {
-    let lab = Lab::flat(2)?;
-    let (a, b) = (&lab.host("a").space, &lab.host("b").space);
-    let set_up = || -> Result<(), Unable> {
+    Lab::flat(2)?.with(|lab| {
+        let (a, b) = (&lab.host("a").space, &lab.host("b").space);
         a.ip(&format!("link add second0 type veth peer name second0 netns {}", b.name()))?;
         a.ip("addr add 10.66.9.1/24 dev second0\naddr add fe80::9:1/64 dev second0 nodad\nlink set second0 up")?;
         b.ip(&format!(
@@ -24,17 +21,7 @@ fn two_wires() -> Option<Lab> {
         ))?;
         a.ip(&format!("route add {BEYOND}/32 via 10.66.0.2\nroute add {BEYOND}/32 via 10.66.9.2 metric 100"))?;
         a.ip("link add asleep0 type veth peer name asleep1")
-    };
-    match set_up() {
-        Ok(()) => {
-            lab.wait_until_up();
-            Some(lab)
-        }
-        Err(Unable(why)) => {
-            cannot_run(&why);
-            None
-        }
-    }
+    })
 }
 
 #[test]

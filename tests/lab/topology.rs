@@ -116,8 +116,13 @@ impl Lab {
         self.hosts.get(role).unwrap_or_else(|| panic!("the lab has no {role}"))
     }
 
-    /// Waits until every interface is up, also those a test has added.
-    pub fn wait_until_up(&self) {
+    /// The lab with what a test adds to it, every interface up; none, said so, where this machine cannot.
+    pub fn with(self, add: impl FnOnce(&Lab) -> Result<(), Unable>) -> Option<Lab> {
+        built(add(&self).map(|()| self))
+    }
+
+    /// Waits until every interface is up.
+    fn wait_until_up(&self) {
         self.hosts.values().for_each(wait_until_up);
     }
 

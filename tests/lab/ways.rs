@@ -65,23 +65,12 @@ fn without_a_route_nothing_is_asked_live_or_out_of_the_recording() {
 
 /// `a` with a second wire to `b`, over which it has a route and no address at all.
 fn bare() -> Option<Lab> {
-    let lab = Lab::flat(2)?;
-    let (a, b) = (&lab.host("a").space, &lab.host("b").space);
-    let set_up = || -> Result<(), Unable> {
+    Lab::flat(2)?.with(|lab| {
+        let (a, b) = (&lab.host("a").space, &lab.host("b").space);
         a.ip(&format!("link add bare0 type veth peer name bare0 netns {}", b.name()))?;
         b.ip(&format!("addr add {BARE_HOST}/24 dev bare0\nlink set bare0 up"))?;
         a.ip(&format!("link set bare0 up\naddr flush dev e0\nroute add {BARE_NETWORK} dev bare0"))
-    };
-    match set_up() {
-        Ok(()) => {
-            lab.wait_until_up();
-            Some(lab)
-        }
-        Err(Unable(why)) => {
-            cannot_run(&why);
-            None
-        }
-    }
+    })
 }
 
 #[test]

@@ -244,6 +244,23 @@ fn an_interface_that_goes_ends_its_captures_and_no_other() {
 }
 
 #[test]
+fn an_interface_that_is_down_is_missed_when_it_goes() {
+    let Some(_namespace) = Namespace::enter("an_interface_that_is_down_is_missed_when_it_goes") else { return };
+    let (c0, c1, runtime) = (veth("c0"), veth("c1"), Runtime::live());
+    let capture = live(&runtime, RING);
+    runtime.run(async {
+        let here = capture.subscribe(filtered(&c1, "ether proto 0x9999"), &[Rc::clone(&c1)]).await.expect("a capture");
+        // The kernel tells of the first, not of the second.
+        assert!(run(&["link", "set", "c1", "down"]));
+        assert!(run(&["link", "set", "c1", "up"]) && run(&["link", "set", "c0", "up"]));
+        send(&sender(&c0), &frame(0x9999, 1, 60));
+        assert_eq!(number(&here.next().await.expect("it hears again")), 1);
+        assert!(run(&["link", "set", "c1", "down"]) && run(&["link", "del", "c1"]));
+        assert_eq!(here.next().await.expect_err("it is gone").to_string(), "capture c1: local (the interface is gone)");
+    });
+}
+
+#[test]
 fn loopback_shows_every_packet_once() {
     let Some(_namespace) = Namespace::enter("loopback_shows_every_packet_once") else { return };
     let (lo, runtime) = (interface("lo", LinkKind::Loopback), Runtime::live());

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::block;
@@ -42,7 +42,12 @@ impl Drop for LastWords {
 struct Listening {
     of: Listen,
     ring: Ring,
+    /// Its interface went down, which the kernel tells. That it then goes for good it does not.
+    is_down: bool,
 }
+
+/// Pause between two looks whether an interface that went down is still there.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 fn run(exchange: &Exchange) {
     let mut rings: Vec<Listening> = Vec::new();
@@ -63,8 +68,11 @@ fn run(exchange: &Exchange) {
             has_room &= listening.drain(exchange);
         }
         match wait(exchange, if has_room { &rings } else { &[] }) {
-            Ok(failed) => failed.into_iter().rev().for_each(|index| close_if_gone(&mut rings, index, exchange)),
+            Ok(failed) => failed.into_iter().for_each(|index| note_error(&mut rings, index)),
             Err(_) => return, // poll itself fails: nothing more can be seen
+        }
+        for index in (0..rings.len()).rev() {
+            close_if_gone(&mut rings, index, exchange);
         }
     }
 }
@@ -72,7 +80,7 @@ fn run(exchange: &Exchange) {
 fn listen(of: Listen) -> io::Result<Listening> {
     let ring = Ring::map(Arc::clone(&of.socket), of.size)?;
     ring::bind(of.socket.as_fd(), of.interface)?;
-    Ok(Listening { of, ring })
+    Ok(Listening { of, ring, is_down: false })
 }
 
 impl Listening {
@@ -85,6 +93,7 @@ impl Listening {
             }
             let Some(mut batch) = exchange.empty_batch(self.of.interface) else { return false };
             let Some(block) = self.ring.next_block() else { return true };
+            self.is_down = false;
             for raw in block::packets(block.bytes(), self.of.link) {
                 if !(self.of.loopback && raw.direction == Direction::Out) {
                     batch.push(&raw);
@@ -102,7 +111,8 @@ fn wait(exchange: &Exchange, rings: &[Listening]) -> io::Result<Vec<usize>> {
     let bell = exchange.bell();
     let mut polled = vec![PollFd::from_borrowed_fd(bell, PollFlags::IN)];
     polled.extend(rings.iter().map(|one| PollFd::from_borrowed_fd(one.ring.socket(), PollFlags::IN | PollFlags::ERR)));
-    match poll(&mut polled, None) {
+    let timeout = rings.iter().any(|one| one.is_down).then_some(&LOOK);
+    match poll(&mut polled, timeout) {
         Ok(_) | Err(Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
@@ -114,11 +124,17 @@ fn wait(exchange: &Exchange, rings: &[Listening]) -> io::Result<Vec<usize>> {
     Ok(failed.map(|(index, _)| index).collect())
 }
 
-/// A socket fails when its interface goes down, and hears again when that comes up; unless it is gone for good.
-fn close_if_gone(rings: &mut Vec<Listening>, index: usize, exchange: &Exchange) {
+/// A socket fails when its interface goes down, and hears again when that comes up.
+fn note_error(rings: &mut [Listening], index: usize) {
     let Some(listening) = rings.get_mut(index) else { return };
     // Reading the error takes it off the socket.
     let _ = rustix::net::sockopt::socket_error(listening.ring.socket());
+    listening.is_down = true;
+}
+
+/// Ends a ring whose interface is gone for good.
+fn close_if_gone(rings: &mut Vec<Listening>, index: usize, exchange: &Exchange) {
+    let Some(listening) = rings.get_mut(index).filter(|listening| listening.is_down) else { return };
     let interface = listening.of.interface;
     if rustix::net::netdevice::index_to_name_inlined(listening.ring.socket(), interface).is_ok() {
         return;
