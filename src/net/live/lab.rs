@@ -23,6 +23,9 @@ pub(super) struct Link {
     home: File,
 }
 
+/// How often it is looked whether a link is up; a look takes milliseconds.
+const LOOKS: usize = 5000;
+
 /// Whether the test can make namespaces; says loudly if it cannot, which in CI is a failure.
 pub(super) fn is_possible(test: &str) -> bool {
     let possible = rustix::process::geteuid().is_root() && run("ip", &["netns", "list"]).is_ok();
@@ -33,15 +36,17 @@ pub(super) fn is_possible(test: &str) -> bool {
     possible
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+/// What a program printed.
+fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     let shown = format!("{program} {}", arguments.join(" "));
     let done = Command::new(program).args(arguments).output().map_err(|error| format!("{shown}: {error}"))?;
-    if done.status.success() { Ok(()) } else { Err(format!("{shown}: {}", String::from_utf8_lossy(&done.stderr))) }
+    let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+    if done.status.success() { Ok(printed) } else { Err(format!("{shown}: {}", String::from_utf8_lossy(&done.stderr))) }
 }
 
-/// Runs ip(8) with these words.
-pub(super) fn ip(words: &str) {
-    run("ip", &words.split_whitespace().collect::<Vec<_>>()).expect("ip(8) does it");
+/// Runs ip(8) with these words; what it printed.
+pub(super) fn ip(words: &str) -> String {
+    run("ip", &words.split_whitespace().collect::<Vec<_>>()).expect("ip(8) does it")
 }
 
 impl Link {
@@ -64,8 +69,12 @@ impl Link {
             ip(&format!("-n {side} link set lo up"));
             ip(&format!("-n {side} addr add 10.77.0.{number}/24 dev v0"));
             ip(&format!("-n {side} addr add fd00:77::{number}/64 dev v0 nodad"));
-            ip(&format!("-n {side} link set v0 up"));
+            // An address that the kernel makes and tries out by itself would be news a second later.
+            ip(&format!("-n {side} link set v0 addrgenmode none up"));
         }
+        // Whoever watches the links is told when the kernel has settled their state, and forgets what it knew.
+        let is_up = |side: &String| ip(&format!("-n {side} -br link show v0")).split_whitespace().nth(1) == Some("UP");
+        assert!((0..LOOKS).any(|_| is_up(near) && is_up(far)), "{near} or {far} does not come up");
         link
     }
 
