@@ -13,7 +13,6 @@ use sonde::scan::connect;
 use sonde::scan::pipeline::{NamePolicy, Summary};
 use sonde::scan::presence::Presence;
 use sonde::scan::prober::{Manner, Pace, Prober};
-use sonde::scan::timing::RttBounds;
 use sonde::scan::{HostPlan, Pipeline};
 use sonde::target::{Exclude, Spec, Targets};
 
@@ -49,7 +48,7 @@ impl Simulated {
     /// Sends packets at `-T3`.
     pub fn prober(&self, manner: Manner) -> Prober {
         let (network, spawner) = (self.network.clone(), self.runtime.spawner());
-        let opening = Prober::open(network, spawner, self.governor.clone(), normal_pace(), manner);
+        let opening = Prober::open(network, spawner, self.governor.clone(), Pace::default(), manner);
         self.runtime.run_until_stalled(opening).expect("it opens").expect("packets are possible")
     }
 
@@ -104,22 +103,5 @@ impl Simulated {
         self.runtime.run_until_stalled(limited).expect("the scan ends");
         let summary = pipeline.summary().borrow().clone();
         Scanned { hosts: hosts.take(), summary, took: clock.now().since(Timestamp(0)) }
-    }
-}
-
-/// `-T3`.
-fn normal_pace() -> Pace {
-    let ms = Duration::from_millis;
-    Pace {
-        rtt: RttBounds { initial: ms(1000), min: ms(100), max: ms(10_000) },
-        retries: 10,
-        delay: Duration::ZERO,
-        max_delay: (ms(1000), ms(1000)),
-        parallelism: (None, None),
-        template: 3,
-        min_rate: None,
-        fixed_port: false,
-        defeat_rst: false,
-        defeat_icmp: false,
     }
 }

@@ -31,6 +31,25 @@ pub struct Pace {
     pub defeat_icmp: bool,
 }
 
+/// `-T3`.
+impl Default for Pace {
+    fn default() -> Pace {
+        let ms = Duration::from_millis;
+        Pace {
+            rtt: RttBounds { initial: ms(1000), min: ms(100), max: ms(10_000) },
+            retries: 10,
+            delay: Duration::ZERO,
+            max_delay: (ms(1000), ms(1000)),
+            parallelism: (None, None),
+            template: 3,
+            min_rate: None,
+            fixed_port: false,
+            defeat_rst: false,
+            defeat_icmp: false,
+        }
+    }
+}
+
 /// Probes to one host on their way at most, unless the user says otherwise.
 const HOST_WINDOW: f64 = 1000.0;
 /// Probes to all hosts on their way at most.

@@ -14,7 +14,6 @@ use crate::net::sim::{self, Scenario};
 use crate::runtime::{Random, Runtime};
 use crate::scan::kind::Reply;
 use crate::scan::probe::{Form, Heard, Mark, Purpose, Question};
-use crate::scan::timing::RttBounds;
 
 /// What becomes of the packet with that number; the model decides where it is none.
 type Refuse = Box<dyn Fn(usize) -> Option<NetError>>;
@@ -74,22 +73,6 @@ impl Packets for Refusing {
     }
 }
 
-fn pace() -> Pace {
-    let ms = Duration::from_millis;
-    Pace {
-        rtt: RttBounds { initial: ms(1000), min: ms(100), max: ms(10_000) },
-        retries: 10,
-        delay: Duration::ZERO,
-        max_delay: (ms(1000), ms(1000)),
-        parallelism: (None, None),
-        template: 3,
-        min_rate: None,
-        fixed_port: false,
-        defeat_rst: false,
-        defeat_icmp: false,
-    }
-}
-
 /// Works with a prober over `scenario`, whose packets are refused as `refuse` says; none if it has not ended in an hour.
 fn probing<T>(scenario: &str, refuse: Refuse, work: impl AsyncFnOnce(Prober) -> T) -> Option<T> {
     let (runtime, random) = (Runtime::simulated(Timestamp(0)), Random::new(Some(1)));
@@ -97,7 +80,7 @@ fn probing<T>(scenario: &str, refuse: Refuse, work: impl AsyncFnOnce(Prober) -> 
     let inner = Rc::clone(&network.packets);
     let network = Network { packets: Rc::new(Refusing { inner, refuse, count: Cell::new(0) }), ..network };
     let governor = Governor::new(runtime.clock(), None);
-    let opening = Prober::open(network, runtime.spawner(), governor, pace(), Manner::default());
+    let opening = Prober::open(network, runtime.spawner(), governor, Pace::default(), Manner::default());
     let clock = runtime.clock();
     let limited = async {
         let working = async { work(opening.await.unwrap()).await };
@@ -169,8 +152,8 @@ fn job() -> Job {
         next_hop: [10, 0, 0, 1].into(),
     };
     let plan = Plan::Ports(syn(vec![1, 2, 3]));
-    let rtt = pace().unknown(&plan);
-    Job::new(host, plan, &pace(), rtt, (0, Timestamp(0)))
+    let rtt = Pace::default().unknown(&plan);
+    Job::new(host, plan, &Pace::default(), rtt, (0, Timestamp(0)))
 }
 
 /// An answer to try `number` at `port`.
@@ -199,7 +182,7 @@ fn an_answer_after_the_port_was_given_up_repairs_its_state_and_no_other() {
     let mut job = job();
     job.sent(0, ms(0));
     job.sent(1, ms(0));
-    assert!(job.hear(&heard(2, 0, RESET), ms(1), &pace()).is_answer);
+    assert!(job.hear(&heard(2, 0, RESET), ms(1), &Pace::default()).is_answer);
     // Port 1 stays silent for two tries, and is given up. Port 3 is still under way.
     job.pass(ms(1000));
     job.sent(0, ms(1000));
@@ -207,14 +190,14 @@ fn an_answer_after_the_port_was_given_up_repairs_its_state_and_no_other() {
     job.sent(2, ms(5000));
     job.pass(ms(5001));
     assert_eq!((states(&job), job.is_over()), (vec![None, Some(PortState::Closed), None], false));
-    assert!(job.hear(&heard(1, 0, TAKES), ms(5002), &pace()).is_answer);
+    assert!(job.hear(&heard(1, 0, TAKES), ms(5002), &Pace::default()).is_answer);
     assert_eq!(states(&job), [Some(PortState::Open), Some(PortState::Closed), None]);
     assert_eq!((job.active(), job.is_over()), (1, false));
     // What comes once more, or says less, is counted as such and changes nothing.
     for (port, flags) in [(1, TAKES), (1, RESET), (2, RESET)] {
-        assert_eq!(job.hear(&heard(port, 1, flags), ms(5003), &pace()), Heeded::default(), "{port}");
+        assert_eq!(job.hear(&heard(port, 1, flags), ms(5003), &Pace::default()), Heeded::default(), "{port}");
     }
-    assert!(job.hear(&heard(3, 0, RESET), ms(5004), &pace()).is_answer);
+    assert!(job.hear(&heard(3, 0, RESET), ms(5004), &Pace::default()).is_answer);
     assert_eq!(states(&job), [Some(PortState::Open), Some(PortState::Closed), Some(PortState::Closed)]);
     assert_eq!((job.active(), job.is_over()), (0, true));
 }
